@@ -1,0 +1,111 @@
+"""The error tree: each class says whose fault it is, what the client sees and how the request is counted.
+
+GatewayError
+├── StartupError                 the process cannot start or go on; carries the exit code
+│   ├── ConfigError              a setting is wrong: exit 2, names the file, the field and the remedy
+│   └── ServeError               a runtime failure such as a port in use: exit 1
+└── RequestError                 one request fails; carries the HTTP status, the error type and the outcome
+    ├── ClientError              the client's fault
+    │   ├── AuthenticationError  401, counted as `auth`
+    │   ├── InvalidRequest       400, counted as `validation`
+    │   ├── ModelNotFound        404, counted as `validation`
+    │   └── BodyTooLarge         413, counted as `validation`
+    ├── UpstreamError            the provider's fault, counted as `upstream`
+    │   ├── UpstreamUnreachable  502: nothing was sent, or nothing came back
+    │   ├── UpstreamBroken       502: the answer broke off or is not HTTP
+    │   └── UpstreamTimeout      504, counted as `timeout`
+    └── GatewayFault             500, counted as `internal`: a bug in us, or a shutdown that cuts a request
+"""
+
+from typing import ClassVar
+
+from gateway.metrics.outcome import Outcome
+
+
+class GatewayError(Exception):
+    """The root: its text is one sentence that is fit to be shown."""
+
+
+class StartupError(GatewayError):
+    """The process cannot start or go on."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class ConfigError(StartupError):
+    """A setting is wrong; the text names the file, the field and the remedy."""
+
+    exit_code = 2
+
+
+class ServeError(StartupError):
+    """The server cannot run, for example because the port is in use."""
+
+
+class RequestError(GatewayError):
+    """One request fails; `status` is the HTTP status and `outcome` how it is counted."""
+
+    status: ClassVar[int] = 500
+    outcome: ClassVar[Outcome] = Outcome.INTERNAL
+
+    def __init__(self, message: str, *, param: str | None = None, code: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        self.code = code
+
+
+class ClientError(RequestError):
+    """The client's fault."""
+
+    status = 400
+    outcome = Outcome.VALIDATION
+
+
+class AuthenticationError(ClientError):
+    """The client key is missing or unknown."""
+
+    status = 401
+    outcome = Outcome.AUTH
+
+
+class InvalidRequest(ClientError):
+    """The request cannot be understood or cannot be served as it is asked."""
+
+
+class ModelNotFound(ClientError):
+    """No configured model matches the name that the client asked for."""
+
+    status = 404
+
+
+class BodyTooLarge(ClientError):
+    """The request body is longer than `server.max_body_mb`."""
+
+    status = 413
+
+
+class UpstreamError(RequestError):
+    """The provider's fault."""
+
+    status = 502
+    outcome = Outcome.UPSTREAM
+
+
+class UpstreamUnreachable(UpstreamError):
+    """No connection, or the connection ended before any byte of an answer."""
+
+
+class UpstreamBroken(UpstreamError):
+    """The provider's answer broke off or was not valid HTTP."""
+
+
+class UpstreamTimeout(UpstreamError):
+    """The provider was silent for longer than a configured timeout."""
+
+    status = 504
+    outcome = Outcome.TIMEOUT
+
+
+class GatewayFault(RequestError):
+    """A bug in the gateway, or a shutdown that cuts a request short."""

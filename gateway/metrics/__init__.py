@@ -1,0 +1,1 @@
+"""Counting in the workers, sampling in one place, reading anywhere. Imports no other room."""

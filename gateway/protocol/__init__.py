@@ -1,0 +1,1 @@
+"""The wire protocols without I/O: SSE, usage, error envelopes. Imports no other room."""

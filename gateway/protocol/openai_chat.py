@@ -1,0 +1,116 @@
+"""OpenAI chat completions: errors, usage and the end of a stream.
+
+Protocol facts, as the official Python SDK shows them (`openai/_streaming.py`, `types/completion_usage.py`,
+`types/shared/error_object.py`): a stream is `data:` lines that end with `data: [DONE]`; a chunk that has an `error`
+member makes the SDK raise; the usage comes in a last chunk with no choices, and only if it was asked for.
+"""
+
+from typing import Any, ClassVar
+
+import msgspec
+
+from gateway.protocol.dialect import Dialect, StreamTap
+from gateway.protocol.sse import encode_event, parse_event
+from gateway.protocol.usage import Usage
+
+
+class _Choice(msgspec.Struct):
+    finish_reason: str | None = None
+
+
+class _CompletionUsage(msgspec.Struct):
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+
+    def normalised(self) -> Usage:
+        return Usage(self.prompt_tokens or 0, self.completion_tokens or 0)
+
+
+class _Chunk(msgspec.Struct):
+    choices: list[_Choice] | None = None
+    usage: _CompletionUsage | None = None
+    error: Any = None
+
+
+_chunk_decoder = msgspec.json.Decoder(_Chunk)
+
+
+def _decode(data: bytes) -> _Chunk | None:
+    """Decode a chunk or a body; None for what the gateway cannot read, which is the client's to judge."""
+    try:
+        return _chunk_decoder.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+class ChatTap(StreamTap):
+    """A stream is complete after `[DONE]`, or, with servers that leave it out, after a finish reason."""
+
+    __slots__ = ("_withhold_usage",)
+
+    def __init__(self, *, withhold_usage: bool) -> None:
+        super().__init__()
+        self._withhold_usage = withhold_usage
+
+    def observe(self, raw: bytes) -> bool:
+        """Note usage, end and error; withhold the usage chunk if only the gateway asked for it."""
+        data = parse_event(raw).data
+        if data.startswith(b"[DONE]"):
+            self.complete = True
+            return True
+        chunk = _decode(data) if data else None
+        if chunk is None:
+            return True
+        if chunk.error:
+            self.failed = True
+        if chunk.choices and any(choice.finish_reason for choice in chunk.choices):
+            self.complete = True
+        if chunk.usage is None:
+            return True
+        self.usage = chunk.usage.normalised()
+        return not (self._withhold_usage and chunk.choices == [])
+
+
+# A status that is missing here has no type of its own: 4xx is the request's fault, 5xx the server's.
+_TYPES = {429: "rate_limit_error", 403: "permission_error"}
+_CODES = {401: "invalid_api_key", 404: "model_not_found", 413: "request_too_large", 504: "upstream_timeout"}
+
+
+def _error(status: int, message: str, param: str | None, code: str | None) -> bytes:
+    kind = _TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
+    return msgspec.json.encode(
+        {"error": {"message": message, "type": kind, "param": param, "code": code or _CODES.get(status)}}
+    )
+
+
+class OpenAIChat(Dialect):
+    """`POST /v1/chat/completions`."""
+
+    name: ClassVar[str] = "chat"
+    upstream_path: ClassVar[str] = "/chat/completions"
+
+    def error_body(
+        self, status: int, message: str, *, param: str | None = None, code: str | None = None, request_id: str = ""
+    ) -> bytes:
+        """Return `{"error": {"message", "type", "param", "code"}}`; the request id has its header only."""
+        return _error(status, message, param, code)
+
+    def error_event(self, status: int, message: str, *, code: str | None = None) -> bytes:
+        """Return a chunk with an `error` member, on which the SDK raises."""
+        return encode_event(_error(status, message, None, code))
+
+    def tap(self, *, withhold_usage: bool) -> StreamTap:
+        """Return a ChatTap."""
+        return ChatTap(withhold_usage=withhold_usage)
+
+    def usage_of(self, body: bytes) -> Usage | None:
+        """Return prompt and completion tokens."""
+        chunk = _decode(body)
+        return chunk.usage.normalised() if chunk is not None and chunk.usage is not None else None
+
+    def request_id_headers(self, request_id: str) -> list[tuple[bytes, bytes]]:
+        """Return `x-request-id`."""
+        return [(b"x-request-id", request_id.encode())]
+
+
+CHAT = OpenAIChat()

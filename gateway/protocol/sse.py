@@ -1,0 +1,81 @@
+"""Server-sent events without I/O: an incremental splitter, a parser for one event, and an encoder.
+
+Theory of operation. A stream is a sequence of events, each ended by a blank line; a line ends with LF, CRLF or CR
+(WHATWG HTML, section 9.2.5). The splitter cuts the byte stream right behind each blank line and never changes a byte,
+so what it returns, joined, is always a prefix of what it was fed. The one ambiguity is a CR at the end of a chunk: the
+LF that may follow belongs to it. The splitter does not wait for it: such an LF becomes the first byte of the next
+event, where it is an empty line with nothing before it and therefore means nothing.
+
+An event that grows beyond `max_event_bytes` is handed on in pieces, so that memory stays bounded whatever a provider
+sends; `cut_inside_event` tells that the last piece did not end with a blank line.
+"""
+
+import re
+
+import msgspec
+
+_BLANK_LINE = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r)")
+# A boundary has at most four bytes, so all but its last byte may stand in the part that was already searched.
+_LONGEST_OVERLAP = 3
+
+MAX_EVENT_BYTES = 1 << 20
+
+
+class SseEvent(msgspec.Struct, frozen=True):
+    """One event: its name (empty when there is no `event:` line) and its data lines joined by LF."""
+
+    name: str
+    data: bytes
+
+
+class SseSplitter:
+    """Cuts a byte stream into raw events."""
+
+    __slots__ = ("_held", "_max_event_bytes", "cut_inside_event")
+
+    def __init__(self, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
+        self._held = b""
+        self._max_event_bytes = max_event_bytes
+        self.cut_inside_event = False
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        """Return the raw events that `chunk` completes, each with its blank line."""
+        held = len(self._held)
+        buffer = self._held + chunk if held else chunk
+        events = []
+        start = 0
+        for boundary in _BLANK_LINE.finditer(buffer, max(0, held - _LONGEST_OVERLAP)):
+            end = boundary.end()
+            events.append(buffer[start:end])
+            start = end
+            self.cut_inside_event = False
+        self._held = buffer[start:]
+        if len(self._held) > self._max_event_bytes:
+            events.append(self._held)
+            self._held = b""
+            self.cut_inside_event = True
+        return events
+
+    def rest(self) -> bytes:
+        """Return, and forget, what is left of an event that has no blank line yet."""
+        rest, self._held = self._held, b""
+        return rest
+
+
+def parse_event(raw: bytes) -> SseEvent:
+    """Parse one raw event; comments and unknown fields are ignored, one space after the colon is dropped."""
+    name = b""
+    data: list[bytes] = []
+    for line in raw.splitlines():
+        field, _, value = line.partition(b":")
+        if field == b"data":
+            data.append(value.removeprefix(b" "))
+        elif field == b"event":
+            name = value.removeprefix(b" ")
+    return SseEvent(name.decode("utf-8", "replace"), b"\n".join(data))
+
+
+def encode_event(data: bytes, name: str = "") -> bytes:
+    """Return the wire form of an event whose data is a single line."""
+    head = b"event: " + name.encode() + b"\n" if name else b""
+    return head + b"data: " + data + b"\n\n"

@@ -1,0 +1,1 @@
+"""Route handlers, authentication, the lease and the responses that own it."""

@@ -1,0 +1,15 @@
+"""The routes of the Anthropic protocol."""
+
+from typing import Any
+
+from litestar import Request, post
+from litestar.types import ASGIApp
+
+from gateway.api.exchange import InjectedExchange, answer
+from gateway.protocol.anthropic_messages import MESSAGES
+
+
+@post("/v1/messages", status_code=200)
+async def messages(request: Request[Any, Any, Any], exchange: InjectedExchange) -> ASGIApp:
+    """Create a message, plain or streamed."""
+    return await answer(request, exchange, MESSAGES)

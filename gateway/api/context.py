@@ -1,0 +1,78 @@
+"""What a route handler gets: the services of its worker, and one exchange with its lease and exit stack."""
+
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+
+from litestar import Request
+
+from gateway.api.auth import Authenticator
+from gateway.api.interruption import Interruption
+from gateway.api.lease import Counts, Lease
+from gateway.config import Settings
+from gateway.upstream.catalog import Catalog
+from gateway.upstream.client import Upstreams
+
+
+def new_request_id() -> str:
+    """Return an id that no other request has; 64 random bits."""
+    return f"req_{secrets.token_hex(8)}"
+
+
+class Services:
+    """What all requests of a worker share; made once, when the application starts."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        counts: Counts,
+        upstreams: Upstreams,
+        *,
+        clock: Callable[[], int] = time.perf_counter_ns,
+        new_id: Callable[[], str] = new_request_id,
+    ) -> None:
+        self.counts = counts
+        self.upstreams = upstreams
+        self.catalog = Catalog(upstreams)
+        self.authenticator = Authenticator(settings.keys)
+        self.max_body_bytes = settings.server.max_body_mb << 20
+        self.clock = clock
+        self.new_id = new_id
+        self.running: set[Interruption] = set()
+        self.draining = False
+
+
+class Exchange:
+    """One request: the services, its lease, and the stack that ends the lease.
+
+    `take_stack()` moves the ownership to the response. A stack that is still here when the handler is done, because
+    the handler raised, is closed by the dependency that opened it.
+    """
+
+    __slots__ = ("_stack", "lease", "services")
+
+    def __init__(self, services: Services, lease: Lease, stack: AsyncExitStack) -> None:
+        self.services = services
+        self.lease = lease
+        self._stack = stack
+
+    def take_stack(self) -> AsyncExitStack:
+        """Return the stack; from now on its new owner must close it."""
+        return self._stack.pop_all()
+
+
+async def open_exchange(request: Request) -> AsyncIterator[Exchange]:  # type: ignore[type-arg]
+    """The one dependency of the counted routes: opens the lease when the request head has arrived."""
+    services: Services = request.app.state.services
+    async with AsyncExitStack() as stack:
+        lease = stack.enter_context(
+            Lease(
+                services.counts,
+                clock=services.clock,
+                method=request.scope["method"],
+                path=request.scope["path"],
+                request_id=services.new_id(),
+            )
+        )
+        yield Exchange(services, lease, stack)

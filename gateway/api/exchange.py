@@ -1,0 +1,42 @@
+"""The road of a counted request up to its response: authenticate, read, parse, route."""
+
+from typing import Annotated, Any
+
+from litestar import Request
+from litestar.params import Dependency
+from litestar.types import ASGIApp
+
+from gateway.api.body import ClientLeft, read_body
+from gateway.api.context import Exchange
+from gateway.api.responses import Refusal, Relay, Vanished
+from gateway.errors import InvalidRequest, RequestError
+from gateway.protocol.dialect import Dialect
+from gateway.protocol.errors import MalformedRequest
+from gateway.protocol.request import parse_head
+from gateway.upstream.headers import for_provider
+
+InjectedExchange = Annotated[Exchange, Dependency(skip_validation=True)]
+
+
+async def answer(request: Request[Any, Any, Any], exchange: Exchange, dialect: Dialect) -> ASGIApp:
+    """Return the response of one request; it owns the lease from here on."""
+    services = exchange.services
+    headers = request.scope["headers"]
+    try:
+        services.authenticator.authenticate(headers)
+        body = await read_body(request.receive, _declared_length(headers), services.max_body_bytes)
+        head = parse_head(body)
+        plan = services.upstreams.plan(dialect, head, body, for_provider(headers))
+    except RequestError as error:
+        return Refusal(exchange, dialect, error)
+    except MalformedRequest as error:
+        return Refusal(exchange, dialect, InvalidRequest(error.message, param=error.param))
+    except ClientLeft:
+        return Vanished(exchange)
+    exchange.lease.attribute(head.model)
+    return Relay(exchange, plan)
+
+
+def _declared_length(headers: list[tuple[bytes, bytes]]) -> int:
+    value = next((value for name, value in headers if name == b"content-length"), b"0")
+    return int(value) if value.isdigit() else 0

@@ -1,0 +1,86 @@
+"""The Litestar application: routes, the one dependency, and error answers in the client's protocol."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+import structlog
+from litestar import Litestar, Request, Response
+from litestar.datastructures import State
+from litestar.di import Provide
+from litestar.exceptions import HTTPException
+
+from gateway.api.anthropic import messages
+from gateway.api.context import Services, open_exchange
+from gateway.api.dialects import dialect_of
+from gateway.api.health import alive, greet, ready
+from gateway.api.models import list_models, show_model
+from gateway.api.openai import chat_completions
+from gateway.api.responses import error_answer
+from gateway.errors import GatewayFault, RequestError
+
+log = structlog.get_logger("gateway.app")
+
+
+Lifespan = Callable[[Litestar], AbstractAsyncContextManager[None]]
+
+
+def create_app(services: Services, lifespan: Sequence[Lifespan] = ()) -> Litestar:
+    """Return the application over the services of one worker.
+
+    Its shutdown closes the connections to the providers first, and then leaves `lifespan` in reverse.
+    """
+
+    @asynccontextmanager
+    async def close_upstreams(_: Litestar) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            await services.upstreams.aclose()
+
+    return Litestar(
+        route_handlers=[chat_completions, messages, list_models, show_model, alive, ready, greet],
+        dependencies={"exchange": Provide(open_exchange)},
+        exception_handlers={RequestError: _answer_error, HTTPException: _answer_http_error, Exception: _answer_bug},
+        lifespan=[*lifespan, close_upstreams],
+        state=State({"services": services}),
+        # The bodies are read by our own bounded reader; the log chain and the API description are ours too.
+        request_max_body_size=None,
+        logging_config=None,
+        openapi_config=None,
+    )
+
+
+def _response(request: Request[Any, Any, Any], error: RequestError) -> Response[bytes]:
+    services: Services = request.app.state.services
+    status, headers, body = error_answer(dialect_of(request.scope), error, services.new_id())
+    return Response(body, status_code=status, headers={name.decode(): value.decode() for name, value in headers})
+
+
+def _answer_error(request: Request[Any, Any, Any], error: RequestError) -> Response[bytes]:
+    return _response(request, error)
+
+
+class _RouteError(RequestError):
+    """Litestar's own 404 and 405, which are no fault of a counted request."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status  # type: ignore[misc]
+
+
+def _answer_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+    messages_of_status = {
+        404: f"There is no route {request.method} {request.url.path}.",
+        405: f"The route {request.url.path} does not take {request.method}.",
+    }
+    message = messages_of_status.get(error.status_code, error.detail)
+    response = _response(request, _RouteError(error.status_code, message))
+    for name, value in (error.headers or {}).items():
+        response.headers.setdefault(name, value)
+    return response
+
+
+def _answer_bug(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    log.error("unhandled exception", path=request.url.path, exc_info=error)
+    return _response(request, GatewayFault("The gateway failed; its log has the details."))

@@ -1,0 +1,49 @@
+"""How a worker ends: running requests may finish within the grace time, then they are cut short.
+
+Granian's own handler stops the worker at the first signal and waits for running requests without a limit; a second
+signal blocks its event loop for good (its signal object sends into a channel of one place, granian 2.8). So the worker
+puts a handler of its own in front: it passes the first signal on, once, and starts the clock.
+"""
+
+import asyncio
+import signal
+from collections.abc import Callable
+from typing import Any
+
+import granian._signals
+import structlog
+
+log = structlog.get_logger("gateway.worker")
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Drain:
+    """Holds back repeated signals, and cuts what still runs when `grace_s` seconds have passed."""
+
+    def __init__(self, grace_s: float, begin: Callable[[], None], cut: Callable[[], None]) -> None:
+        self._grace_s = grace_s
+        self._begin = begin
+        self._cut = cut
+        self._begun = False
+
+    def start(self, loop: asyncio.AbstractEventLoop, stop_serving: Callable[[], None]) -> None:
+        """Begin to drain; further calls do nothing."""
+        if self._begun:
+            return
+        self._begun = True
+        self._begin()
+        loop.call_later(self._grace_s, self._cut)
+        stop_serving()
+
+    def install(self) -> None:
+        """Take the place of Granian's handlers; has to be called before its worker sets them, which a factory is."""
+        original = granian._signals.set_loop_signals
+
+        def set_loop_signals(loop: asyncio.AbstractEventLoop) -> Any:
+            event = original(loop)
+            for number in _SIGNALS:
+                loop.add_signal_handler(number, self.start, loop, event.set)
+            return event
+
+        granian._signals.set_loop_signals = set_loop_signals

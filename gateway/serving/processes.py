@@ -1,0 +1,70 @@
+"""What the gateway asks the operating system about processes."""
+
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+
+from gateway.metrics.sampler import ProcessUsage
+
+_PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
+_STAT_STATE, _STAT_STARTTIME = 0, 19  # proc(5): the fields behind the command name, which may contain anything
+
+
+def process_started(pid: int) -> float | None:
+    """Return when a process started, in seconds since boot, or None when there is no such process.
+
+    With the pid it identifies a process for good: pids come again, start times do not. Seconds since boot do not move
+    when the wall clock is set; where /proc is missing the wall clock has to do. A zombie counts as gone.
+    """
+    if sys.platform != "linux":
+        try:
+            return psutil.Process(pid).create_time()
+        except psutil.Error:
+            return None
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:
+        return None
+    fields = stat[stat.rindex(b")") + 2 :].split()
+    if fields[_STAT_STATE] == b"Z":
+        return None
+    return int(fields[_STAT_STARTTIME]) / os.sysconf("SC_CLK_TCK")
+
+
+def is_alive(pid: int, started: float) -> bool:
+    """Whether the process that started then with that pid still runs."""
+    found = process_started(pid)
+    return found is not None and abs(found - started) < 0.5
+
+
+def die_with_parent(parent_pid: int) -> None:
+    """Ask the kernel to send SIGTERM to this process when the thread that started it ends; on Linux only."""
+    if sys.platform != "linux":
+        return
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    # The parent may have died before the call; then nobody is left to send the signal.
+    if os.getppid() != parent_pid:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def usage_probe() -> Callable[[int], ProcessUsage | None]:
+    """Return a probe of a process's CPU percentage, since the probe before, and of its resident bytes."""
+    known: dict[int, psutil.Process] = {}
+
+    def probe(pid: int) -> ProcessUsage | None:
+        try:
+            process = known.get(pid)
+            if process is None:
+                process = known[pid] = psutil.Process(pid)
+            with process.oneshot():
+                return ProcessUsage(cpu_percent=process.cpu_percent(None), rss_bytes=process.memory_info().rss)
+        except psutil.Error:
+            known.pop(pid, None)
+            return None
+
+    return probe

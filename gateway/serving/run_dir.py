@@ -1,0 +1,152 @@
+"""The run directory: where an instance keeps what its viewers read.
+
+It lives on tmpfs where there is one, is readable by its owner only, and is removed at a clean exit. What a crash left
+behind is swept at the next start: a directory whose process is gone belongs to nobody.
+"""
+
+import datetime
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import msgspec
+
+from gateway import __version__
+from gateway.errors import ServeError
+from gateway.serving.processes import is_alive, process_started
+
+INSTANCE_FILE = "instance.json"
+_SLOT_LOCKS = "slots.lock"
+# A rolling replacement runs the old and the new workers side by side, so there are more slots than workers.
+_MOST_SLOTS = 256
+
+
+class Instance(msgspec.Struct, frozen=True):
+    """One running gateway; `process_started` is in seconds since boot, `started_at` is UTC in ISO 8601."""
+
+    pid: int
+    process_started: float
+    version: str
+    address: str
+    started_at: str
+    workers: int
+    run_dir: Path
+
+
+def base_candidates(environ: Mapping[str, str]) -> list[Path]:
+    """Return the folders that may hold run directories, the best first."""
+    runtime = environ.get("XDG_RUNTIME_DIR")
+    own = f"gateway-{os.getuid()}"
+    candidates = [Path(runtime) / "gateway"] if runtime else []
+    return [*candidates, Path("/dev/shm") / own, Path(tempfile.gettempdir()) / own]
+
+
+def create(environ: Mapping[str, str], pid: int) -> Path:
+    """Create the run directory of the process `pid`, which lives, and return it; raises ServeError.
+
+    The same process always gets the same directory, so that workers without a supervisor of ours find each other.
+    """
+    started = process_started(pid)
+    if started is None:
+        raise ServeError(f"The process {pid} is gone; a run directory would belong to nobody.")
+    reasons = []
+    for base in base_candidates(environ):
+        try:
+            base.mkdir(mode=0o700, exist_ok=True)
+            if base.stat().st_uid != os.getuid():
+                raise PermissionError(f"{base} belongs to somebody else")
+            run_dir = base / f"{pid}-{started:.2f}"
+            run_dir.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            reasons.append(str(error))
+        else:
+            return run_dir
+    raise ServeError(f"No run directory can be made: {'; '.join(reasons)}. Set XDG_RUNTIME_DIR to a writable folder.")
+
+
+def announce(run_dir: Path, *, pid: int, address: str, workers: int, now: float) -> Instance:
+    """Write `instance.json`, from which on viewers find the instance; `now` is in Unix seconds."""
+    started_at = datetime.datetime.fromtimestamp(now, datetime.UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    started = process_started(pid)
+    instance = Instance(
+        pid, started if started is not None else 0.0, __version__, address, started_at, workers, run_dir
+    )
+    # A reader sees the whole file or none.
+    draft = run_dir / f".{INSTANCE_FILE}.{os.getpid()}"
+    draft.touch(mode=0o600)
+    draft.write_bytes(msgspec.json.encode(instance))
+    draft.replace(run_dir / INSTANCE_FILE)
+    return instance
+
+
+def read_instance(run_dir: Path) -> Instance | None:
+    """Return the instance that a run directory belongs to, or None when it tells of none that can be read."""
+    try:
+        return msgspec.json.decode((run_dir / INSTANCE_FILE).read_bytes(), type=Instance)
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+def running_instances(environ: Mapping[str, str]) -> list[Instance]:
+    """Return the instances of this user that run, the newest first."""
+    found = [read_instance(run_dir) for run_dir in _run_dirs(environ)]
+    alive = [
+        instance for instance in found if instance is not None and is_alive(instance.pid, instance.process_started)
+    ]
+    return sorted(alive, key=lambda instance: -instance.process_started)
+
+
+def sweep(environ: Mapping[str, str]) -> None:
+    """Remove the run directories of processes that are gone."""
+    for run_dir in _run_dirs(environ):
+        pid, _, started = run_dir.name.partition("-")
+        try:
+            gone = not is_alive(int(pid), float(started))
+        except ValueError:
+            continue
+        if gone and run_dir.stat().st_uid == os.getuid():
+            remove(run_dir)
+
+
+def remove(run_dir: Path) -> None:
+    """Remove a run directory; one that is gone already is fine."""
+    shutil.rmtree(run_dir, ignore_errors=True)
+
+
+def _run_dirs(environ: Mapping[str, str]) -> Iterable[Path]:
+    for base in base_candidates(environ):
+        if base.is_dir():
+            yield from (path for path in base.iterdir() if path.is_dir())
+
+
+class Claim:
+    """A byte of a lock file that this process holds until it ends, by whatever death: the kernel lets go of it."""
+
+    def __init__(self, run_dir: Path) -> None:
+        # Closing any other descriptor of this file in this process would drop the locks: only this one is ever open.
+        self._fd = os.open(run_dir / _SLOT_LOCKS, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+    def slot(self) -> int:
+        """Claim and return the lowest free slot, so that a replacement continues the slot of a dead worker."""
+        for slot in range(_MOST_SLOTS):
+            if self._try(slot):
+                return slot
+        raise ServeError(f"All {_MOST_SLOTS} worker slots are taken.")
+
+    def sampler(self) -> bool:
+        """Claim the right to sample; False when another process has it."""
+        return self._try(_MOST_SLOTS)
+
+    def everything(self) -> bool:
+        """Whether this process is the last one: nobody else holds a slot or samples."""
+        return all(self._try(byte) for byte in range(_MOST_SLOTS + 1))
+
+    def _try(self, byte: int) -> bool:
+        try:
+            fcntl.lockf(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, byte)
+        except (BlockingIOError, PermissionError):
+            return False
+        return True

@@ -1,0 +1,199 @@
+"""The supervisor: Granian's server in the main thread, the sampler in another, workers in processes of their own."""
+
+import errno
+import math
+import multiprocessing
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import structlog
+from granian.constants import Interfaces
+from granian.server import Server
+
+from gateway.config import Settings
+from gateway.errors import ConfigError, ServeError
+from gateway.logs.pipeline import configure
+from gateway.logs.ring import RingWriter
+from gateway.logs.sink import LineSink
+from gateway.serving import run_dir as run_dirs
+from gateway.serving.processes import die_with_parent
+from gateway.serving.sampling import SamplingThread
+from gateway.serving.worker import LogFormat, WorkerLoader, log_format, secrets_of
+
+log = structlog.get_logger("gateway.supervisor")
+
+_STDOUT = 1
+_FLUSH_S = 2.0
+# Granian counts connections here, not requests, and an idle client keeps its place.
+_MOST_CONNECTIONS = 16_384
+# A worker that has cut its requests needs a moment for the last bytes; Granian kills it when this is over as well.
+_AFTER_GRACE_S = 5
+
+
+def address_of(settings: Settings) -> str:
+    """Return the URL that clients use."""
+    host = settings.server.host
+    return f"http://{f'[{host}]' if ':' in host else host}:{settings.server.port}"
+
+
+def claim_port(host: str, port: int, environ: Mapping[str, str]) -> int:
+    """Return the port to listen on, a free one for port 0; raises ServeError when it cannot be had.
+
+    The workers listen with SO_REUSEPORT, so a second server would start without an error and share the connections.
+    A plain bind finds out.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise ServeError(_bind_failure(host, port, error, environ)) from None
+        return int(probe.getsockname()[1])
+
+
+def _bind_failure(host: str, port: int, error: OSError, environ: Mapping[str, str]) -> str:
+    if error.errno != errno.EADDRINUSE:
+        return f"Cannot listen on {host} port {port}: {error.strerror or error}."
+    ours = [found for found in run_dirs.running_instances(environ) if found.address.endswith(f":{port}")]
+    owner = f"the gateway with pid {ours[0].pid}" if ours else "another program"
+    return f"Port {port} on {host} is in use by {owner}; choose another one with --port."
+
+
+def supervise(
+    settings: Settings, run_dir: Path, *, quiet: bool, format_: LogFormat, reload: Callable[[], Settings]
+) -> int:
+    """Run the server in this process until it is told to stop; returns the exit code.
+
+    SIGINT and SIGTERM stop it, SIGHUP replaces the workers with what `reload` returns.
+    """
+    multiprocessing.set_start_method("spawn", force=True)
+    loader = WorkerLoader(settings, run_dir, quiet=quiet, format_=format_)
+    server = Server(
+        "gateway.asgi:make_app",
+        address=settings.server.host,
+        port=settings.server.port,
+        interface=Interfaces.ASGI,
+        workers=settings.server.workers,
+        websockets=False,
+        backpressure=_MOST_CONNECTIONS,
+        respawn_failed_workers=True,
+        workers_kill_timeout=math.ceil(settings.server.grace_s) + _AFTER_GRACE_S,
+    )
+    ring = RingWriter.create(run_dir / "supervisor.log", pid=os.getpid(), capacity=settings.log.ring)
+    sink = None if quiet else LineSink(_STDOUT, on_dropped=None)
+    # After Granian's constructor, which sets up its own handlers.
+    configure(
+        level=settings.log.level,
+        format=format_,
+        ring=ring,
+        sink=sink,
+        secrets=secrets_of(settings),
+        on_dropped=None,
+    )
+    sampling = SamplingThread(run_dir)
+
+    def read_settings_again() -> None:
+        try:
+            loader.settings = reload()
+        except ConfigError as error:
+            log.error("configuration refused, the old one stays", error=str(error))
+
+    server.on_reload(read_settings_again)
+    for warning in settings.warnings:
+        log.warning(warning)
+    sampling.start()
+    try:
+        server.serve(target_loader=loader, wrap_loader=False)
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else 1
+    finally:
+        sampling.stop()
+        if sink is not None:
+            sink.close(_FLUSH_S)
+        ring.close()
+    return 0
+
+
+def serve_in_foreground(settings: Settings, *, environ: Mapping[str, str], reload: Callable[[], Settings]) -> int:
+    """Run a whole instance in this process: run directory, supervisor, workers; returns the exit code."""
+    run_dirs.sweep(environ)
+    run_dir = run_dirs.create(environ, os.getpid())
+    try:
+        run_dirs.announce(
+            run_dir,
+            pid=os.getpid(),
+            address=address_of(settings),
+            workers=settings.server.workers,
+            now=time.time(),
+        )
+        return supervise(settings, run_dir, quiet=False, format_=log_format(settings), reload=reload)
+    finally:
+        run_dirs.remove(run_dir)
+
+
+class DetachedSupervisor:
+    """A supervisor in a child process of its own session, so that the terminal's signals reach its parent only.
+
+    A context manager: it starts the child and announces the instance, and stops it and removes the run directory.
+    What the child says on stderr is kept for `last_words`.
+    """
+
+    def __init__(self, settings: Settings, *, environ: Mapping[str, str], reload: Callable[[], Settings]) -> None:
+        self._settings = settings
+        run_dirs.sweep(environ)
+        self.run_dir = run_dirs.create(environ, os.getpid())
+        self._stderr = self.run_dir / "supervisor.stderr"
+        self._stderr.touch(mode=0o600)
+        self._process = multiprocessing.get_context("spawn").Process(
+            target=_run_detached, args=(settings, self.run_dir, self._stderr, reload), name="gateway-supervisor"
+        )
+
+    def __enter__(self) -> "DetachedSupervisor":
+        self._process.start()
+        assert self._process.pid is not None, "it has been started"
+        self.instance = run_dirs.announce(
+            self.run_dir,
+            pid=self._process.pid,
+            address=address_of(self._settings),
+            workers=self._settings.server.workers,
+            now=time.time(),
+        )
+        return self
+
+    def exit_code(self) -> int | None:
+        """Return the child's exit code, or None while it runs."""
+        return self._process.exitcode
+
+    def last_words(self) -> str:
+        """Return the last lines that the child wrote to stderr."""
+        return "\n".join(self._stderr.read_text(errors="replace").splitlines()[-20:])
+
+    def __exit__(self, *_: object) -> None:
+        if self._process.is_alive():
+            self._process.terminate()
+        # Granian itself kills workers that outstay the grace time; the supervisor ends after them.
+        self._process.join(self._settings.server.grace_s + 2 * _AFTER_GRACE_S)
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()
+        run_dirs.remove(self.run_dir)
+
+
+def _run_detached(settings: Settings, run_dir: Path, stderr: Path, reload: Callable[[], Settings]) -> None:
+    """The child: no terminal, no stdout; it ends when its parent does."""
+    os.setsid()
+    parent = multiprocessing.parent_process()
+    if parent is not None and parent.pid is not None:
+        die_with_parent(parent.pid)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nowhere, 0)
+    os.dup2(nowhere, 1)
+    os.dup2(os.open(stderr, os.O_WRONLY | os.O_APPEND), 2)
+    sys.exit(supervise(settings, run_dir, quiet=True, format_="json", reload=reload))

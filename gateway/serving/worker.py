@@ -1,0 +1,182 @@
+"""What a worker does when it starts: slot, metrics file, log ring, log chain, services, drain; and in reverse."""
+
+import asyncio
+import contextlib
+import gc
+import multiprocessing
+import os
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Literal
+
+import psutil
+from litestar import Litestar
+
+from gateway.api.context import Services
+from gateway.api.interruption import Reason
+from gateway.app import create_app
+from gateway.config import Settings
+from gateway.logs.pipeline import configure
+from gateway.logs.ring import RingWriter
+from gateway.logs.sink import LineSink
+from gateway.metrics.collector import Collector
+from gateway.metrics.worker_file import WorkerFile
+from gateway.serving import run_dir as run_dirs
+from gateway.serving.drain import Drain
+from gateway.serving.processes import die_with_parent, process_started
+from gateway.serving.sampling import SamplingThread
+from gateway.upstream.client import Upstreams
+from gateway.upstream.transports import transport_for
+
+LogFormat = Literal["console", "json"]
+
+_STDOUT = 1
+# How long a worker that ends waits for a slow reader of its last log lines.
+_FLUSH_S = 2.0
+# A dead sampler's place is taken within this time.
+_ELECTION_S = 1.0
+
+WorkerTask = Callable[[], contextlib.AbstractAsyncContextManager[None]]
+
+
+def log_format(settings: Settings) -> LogFormat:
+    """Resolve `auto`: columns for a terminal, JSON for everything else."""
+    if settings.log.format == "auto":
+        return "console" if os.isatty(_STDOUT) else "json"
+    return settings.log.format
+
+
+def secrets_of(settings: Settings) -> list[str]:
+    """Return every secret that the process knows, for the redaction of its log."""
+    return [provider.api_key.reveal() for provider in settings.providers if provider.api_key is not None]
+
+
+class WorkerLoader:
+    """Granian pickles it, and calls it in every worker that it spawns; `settings` may be replaced in between."""
+
+    def __init__(self, settings: Settings, run_dir: Path, *, quiet: bool, format_: LogFormat) -> None:
+        self.settings = settings
+        self.run_dir = run_dir
+        self.quiet = quiet
+        self.format = format_
+
+    def __call__(self) -> Litestar:
+        """Start the worker that this process is."""
+        supervisor = multiprocessing.parent_process()
+        if supervisor is not None and supervisor.pid is not None:
+            die_with_parent(supervisor.pid)
+        return start_worker(self.settings, self.run_dir, run_dirs.Claim(self.run_dir), self.format, quiet=self.quiet)
+
+
+def start_worker(
+    settings: Settings,
+    run_dir: Path,
+    claim: run_dirs.Claim,
+    format_: LogFormat,
+    *,
+    quiet: bool,
+    background: WorkerTask | None = None,
+) -> Litestar:
+    """Return the application of this worker; when it shuts down, the files are closed and the last lines written.
+
+    With `quiet` nothing is written to stdout, because a dashboard owns the terminal. `background` is entered while
+    the application runs.
+    """
+    slot = claim.slot()
+    pid = os.getpid()
+    started = process_started(pid)
+    assert started is not None, "this process runs"
+    metrics = WorkerFile.open(run_dir / f"worker-{slot}.metrics", slot=slot, pid=pid, process_started=started)
+    ring = RingWriter.create(run_dir / f"worker-{slot}.log", pid=pid, capacity=settings.log.ring)
+    collector = Collector(metrics)
+    sink = None if quiet else LineSink(_STDOUT, on_dropped=collector.log_dropped)
+    configure(
+        level=settings.log.level,
+        format=format_,
+        ring=ring,
+        sink=sink,
+        secrets=secrets_of(settings),
+        on_dropped=collector.log_dropped,
+    )
+    services = Services(settings, collector, Upstreams(settings, transport_for))
+
+    @asynccontextmanager
+    async def files(_: Litestar) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            stack.callback(metrics.close)
+            stack.callback(ring.close)
+            if sink is not None:
+                stack.callback(sink.close, _FLUSH_S)
+            if background is not None:
+                await stack.enter_async_context(background())
+            # What lives now lives as long as the worker: the collector of cycles need not look at it again.
+            gc.collect()
+            gc.freeze()
+            yield
+
+    def begin() -> None:
+        services.draining = True
+
+    def cut() -> None:
+        for interruption in list(services.running):
+            interruption.interrupt(Reason.SHUTDOWN)
+
+    Drain(settings.server.grace_s, begin, cut).install()
+    return create_app(services, lifespan=[files])
+
+
+def start_unsupervised_worker(settings: Settings) -> Litestar:
+    """Return the application of a worker under somebody else's supervisor, such as the granian command.
+
+    The workers find each other by their parent, and one of them samples and announces the instance; the last one to
+    leave removes the run directory.
+    """
+    parent = multiprocessing.parent_process()
+    owner = parent.pid if parent is not None and parent.pid is not None else os.getpid()
+    run_dirs.sweep(os.environ)
+    run_dir = run_dirs.create(os.environ, owner)
+    claim = run_dirs.Claim(run_dir)
+
+    async def lead() -> None:
+        while not claim.sampler():
+            await asyncio.sleep(_ELECTION_S)
+        thread = SamplingThread(run_dir)
+        thread.start()
+        try:
+            while (address := _listening_address()) is None:
+                await asyncio.sleep(_ELECTION_S)
+            run_dirs.announce(run_dir, pid=owner, address=address, workers=_siblings(owner), now=time.time())
+            await asyncio.Event().wait()
+        finally:
+            thread.stop()
+
+    @asynccontextmanager
+    async def elect() -> AsyncIterator[None]:
+        task = asyncio.create_task(lead())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+            if claim.everything():
+                run_dirs.remove(run_dir)
+
+    return start_worker(settings, run_dir, claim, log_format(settings), quiet=False, background=elect)
+
+
+def _listening_address() -> str | None:
+    """The address that this process listens on, as its clients write it."""
+    for connection in psutil.Process().net_connections("tcp"):
+        if connection.status == psutil.CONN_LISTEN:
+            host, port = connection.laddr
+            return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    return None
+
+
+def _siblings(owner: int) -> int:
+    if owner == os.getpid():
+        return 1
+    return len(psutil.Process(owner).children())

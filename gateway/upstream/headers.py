@@ -1,0 +1,74 @@
+"""Which headers go up to a provider and which come down to a client."""
+
+from collections.abc import Iterable
+
+RawHeaders = list[tuple[bytes, bytes]]
+
+# RFC 9110, section 7.6.1, with the two that older agents still send.
+_HOP_BY_HOP = frozenset(
+    {
+        b"connection",
+        b"keep-alive",
+        b"proxy-authenticate",
+        b"proxy-authorization",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    }
+)
+
+_NEVER_UP = _HOP_BY_HOP | {
+    # Written anew for the upstream request.
+    b"host",
+    b"content-length",
+    b"expect",
+    # The tap reads what comes back, so it has to come back as it is.
+    b"accept-encoding",
+    # The client's key is for the gateway only; a browser's cookies are nobody else's business.
+    b"authorization",
+    b"x-api-key",
+    b"cookie",
+    # Who stands behind the gateway is not the provider's concern.
+    b"forwarded",
+    b"via",
+    b"x-forwarded-for",
+    b"x-forwarded-host",
+    b"x-forwarded-proto",
+    b"x-real-ip",
+}
+
+_NEVER_DOWN = _HOP_BY_HOP | {
+    # The server in front of the client writes its own.
+    b"content-length",
+    b"date",
+    b"server",
+    # A provider's cookies and transport promises belong to the connection between it and the gateway.
+    b"set-cookie",
+    b"alt-svc",
+    b"strict-transport-security",
+}
+
+
+def for_provider(client_headers: Iterable[tuple[bytes, bytes]]) -> RawHeaders:
+    """Return the client's headers that are passed on; names are lower case, as ASGI gives them."""
+    return _filtered(client_headers, _NEVER_UP)
+
+
+def for_client(provider_headers: Iterable[tuple[bytes, bytes]]) -> RawHeaders:
+    """Return the provider's headers that are passed on, with their names in lower case, as ASGI wants them."""
+    return _filtered(((name.lower(), value) for name, value in provider_headers), _NEVER_DOWN)
+
+
+def _filtered(headers: Iterable[tuple[bytes, bytes]], dropped: frozenset[bytes]) -> RawHeaders:
+    kept = []
+    named_by_connection: set[bytes] = set()
+    for name, value in headers:
+        if name not in dropped:
+            kept.append((name, value))
+        elif name == b"connection":
+            named_by_connection.update(token.strip().lower() for token in value.split(b","))
+    if named_by_connection:
+        kept = [(name, value) for name, value in kept if name not in named_by_connection]
+    return kept

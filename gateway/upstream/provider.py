@@ -1,0 +1,123 @@
+"""One provider as the request path needs it: a transport, and everything that can be prepared before a request."""
+
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+
+from gateway.config import Provider, TimeoutSettings
+from gateway.errors import GatewayFault, RequestError, UpstreamBroken, UpstreamTimeout, UpstreamUnreachable
+from gateway.protocol.anthropic_messages import MESSAGES
+from gateway.protocol.dialect import Dialect
+from gateway.protocol.openai_chat import CHAT
+from gateway.upstream.headers import RawHeaders
+
+DIALECTS_OF_KIND: dict[str, tuple[Dialect, ...]] = {
+    "openai": (CHAT,),
+    "anthropic": (MESSAGES,),
+    "echo": (CHAT, MESSAGES),
+}
+
+# The version that the official SDKs send; a client that sends its own keeps it.
+_ANTHROPIC_VERSION = (b"anthropic-version", b"2023-06-01")
+
+TransportFactory = Callable[[Provider], httpx.AsyncBaseTransport]
+
+
+class ProviderClient:
+    """Sends requests to one provider through its httpx transport, without an httpx client in between."""
+
+    def __init__(self, provider: Provider, timeouts: TimeoutSettings, transport: httpx.AsyncBaseTransport) -> None:
+        self.name = provider.name
+        self.kind = provider.kind
+        self.reports_usage = provider.usage
+        self.dialects = DIALECTS_OF_KIND[provider.kind]
+        self._transport = transport
+        base = provider.base_url.rstrip("/")
+        self._urls = {dialect.name: httpx.URL(base + dialect.upstream_path) for dialect in self.dialects}
+        self._models_url = httpx.URL(base + "/models")
+        self._own_headers = _own_headers(provider, self._models_url)
+        self._own_names = frozenset(name for name, _ in self._own_headers)
+        self._extensions: dict[str, Any] = {
+            "timeout": {
+                "connect": timeouts.connect,
+                "pool": timeouts.connect,
+                "write": timeouts.idle,
+                "first_byte": timeouts.first_byte,
+                "read": timeouts.idle,
+            }
+        }
+
+    async def send(self, dialect: Dialect, headers: RawHeaders, body: bytes) -> httpx.Response:
+        """Send a request and return the response as soon as its head is there; the body is still to be read.
+
+        Raises the RequestError that fits when no response comes.
+        """
+        own_names = self._own_names
+        request_headers = [header for header in headers if header[0] not in own_names]
+        request_headers += self._own_headers
+        if self.kind == "anthropic" and all(name != _ANTHROPIC_VERSION[0] for name, _ in request_headers):
+            request_headers.append(_ANTHROPIC_VERSION)
+        request_headers.append((b"content-length", b"%d" % len(body)))
+        request = httpx.Request(
+            "POST",
+            self._urls[dialect.name],
+            headers=request_headers,
+            stream=httpx.ByteStream(body),
+            extensions=self._extensions,
+        )
+        return await self._handle(request)
+
+    async def list_models(self) -> bytes:
+        """Return the body of the provider's model list; raises a RequestError when there is none."""
+        headers = [*self._own_headers, *([_ANTHROPIC_VERSION] if self.kind == "anthropic" else [])]
+        request = httpx.Request("GET", self._models_url, headers=headers, extensions=self._extensions)
+        response = await self._handle(request)
+        try:
+            body = await response.aread()
+        except httpx.TransportError as error:
+            raise self.fault(error) from error
+        finally:
+            await response.aclose()
+        if response.status_code != 200:
+            raise UpstreamBroken(
+                f"The provider {self.name} answered {response.status_code} to a request for its models."
+            )
+        return body
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        await self._transport.aclose()
+
+    def fault(self, error: httpx.TransportError) -> RequestError:
+        """Say whose fault a transport error is; the client is told what happened, the log has the details."""
+        match error:
+            case httpx.ConnectTimeout() | httpx.PoolTimeout():
+                return UpstreamTimeout(f"The provider {self.name} could not be connected to in time.")
+            case httpx.TimeoutException():
+                return UpstreamTimeout(f"The provider {self.name} was silent for too long.")
+            case httpx.ConnectError():
+                return UpstreamUnreachable(f"The provider {self.name} could not be reached.")
+            case httpx.LocalProtocolError() | httpx.UnsupportedProtocol():
+                return GatewayFault(f"The request to the provider {self.name} could not be written.")
+            case _:
+                return UpstreamBroken(f"The answer of the provider {self.name} broke off.")
+
+    async def _handle(self, request: httpx.Request) -> httpx.Response:
+        try:
+            return await self._transport.handle_async_request(request)
+        except httpx.TransportError as error:
+            raise self.fault(error) from error
+
+
+def _own_headers(provider: Provider, url: httpx.URL) -> RawHeaders:
+    """The headers that the gateway writes itself, with lower-case names; configured ones win over all others."""
+    headers = {b"host": url.netloc, b"accept-encoding": b"identity"}
+    if provider.api_key is not None:
+        key = provider.api_key.reveal().encode()
+        if provider.kind == "anthropic":
+            headers[b"x-api-key"] = key
+        else:
+            headers[b"authorization"] = b"Bearer " + key
+    headers |= {name.lower().encode(): value.encode() for name, value in provider.headers.items()}
+    return list(headers.items())

@@ -65,7 +65,7 @@ class _RouteError(RequestError):
     """Litestar's own 404 and 405, which are no fault of a counted request."""
 
     def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
+        super().__init__(message, code="no_such_route")
         self.status = status  # type: ignore[misc]
 
 

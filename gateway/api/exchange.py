@@ -1,9 +1,11 @@
 """The road of a counted request up to its response: authenticate, read, parse, route."""
 
-from typing import Annotated, Any
+from collections.abc import Iterable
+from typing import Any
 
 from litestar import Request
-from litestar.params import Dependency
+from litestar.di import NamedDependency
+from litestar.params import SkipValidation
 from litestar.types import ASGIApp
 
 from gateway.api.body import ClientLeft, read_body
@@ -15,7 +17,7 @@ from gateway.protocol.errors import MalformedRequest
 from gateway.protocol.request import parse_head
 from gateway.upstream.headers import for_provider
 
-InjectedExchange = Annotated[Exchange, Dependency(skip_validation=True)]
+InjectedExchange = NamedDependency[SkipValidation[Exchange]]
 
 
 async def answer(request: Request[Any, Any, Any], exchange: Exchange, dialect: Dialect) -> ASGIApp:
@@ -37,6 +39,6 @@ async def answer(request: Request[Any, Any, Any], exchange: Exchange, dialect: D
     return Relay(exchange, plan)
 
 
-def _declared_length(headers: list[tuple[bytes, bytes]]) -> int:
+def _declared_length(headers: Iterable[tuple[bytes, bytes]]) -> int:
     value = next((value for name, value in headers if name == b"content-length"), b"0")
     return int(value) if value.isdigit() else 0

@@ -3,6 +3,7 @@
 from typing import Any
 
 from litestar import Request, Response, get
+from litestar.params import FromPath
 
 from gateway.api.context import Services
 from gateway.api.dialects import speaks_anthropic
@@ -27,10 +28,10 @@ async def list_models(request: Request[Any, Any, Any]) -> Response[dict[str, Any
 
 
 @get("/v1/models/{model_id:path}")
-async def show_model(request: Request[Any, Any, Any], model_id: str) -> Response[dict[str, Any]]:
+async def show_model(request: Request[Any, Any, Any], model_id: FromPath[str]) -> Response[dict[str, Any]]:
     """Show one model; its name may contain slashes."""
     services = _authenticated(request)
-    name = str(model_id).removeprefix("/")
+    name = model_id.removeprefix("/")
     entry = services.catalog.find(name)
     if entry is None:
         raise ModelNotFound(f"The model `{name}` is not configured here.", param="model")

@@ -38,7 +38,7 @@ class Drain:
 
     def install(self) -> None:
         """Take the place of Granian's handlers; has to be called before its worker sets them, which a factory is."""
-        original = granian._signals.set_loop_signals
+        original: Callable[[asyncio.AbstractEventLoop], Any] = granian._signals.set_loop_signals
 
         def set_loop_signals(loop: asyncio.AbstractEventLoop) -> Any:
             event = original(loop)

@@ -77,7 +77,7 @@ def announce(run_dir: Path, *, pid: int, address: str, workers: int, now: float)
     # A reader sees the whole file or none.
     draft = run_dir / f".{INSTANCE_FILE}.{os.getpid()}"
     draft.touch(mode=0o600)
-    draft.write_bytes(msgspec.json.encode(instance))
+    draft.write_bytes(msgspec.json.encode(instance, enc_hook=str))
     draft.replace(run_dir / INSTANCE_FILE)
     return instance
 
@@ -85,7 +85,7 @@ def announce(run_dir: Path, *, pid: int, address: str, workers: int, now: float)
 def read_instance(run_dir: Path) -> Instance | None:
     """Return the instance that a run directory belongs to, or None when it tells of none that can be read."""
     try:
-        return msgspec.json.decode((run_dir / INSTANCE_FILE).read_bytes(), type=Instance)
+        return msgspec.json.decode((run_dir / INSTANCE_FILE).read_bytes(), type=Instance, dec_hook=lambda kind, value: kind(value))
     except (OSError, msgspec.DecodeError):
         return None
 

@@ -17,13 +17,14 @@ from granian.server import Server
 
 from gateway.config import Settings
 from gateway.errors import ConfigError, ServeError
-from gateway.logs.pipeline import configure
+from gateway.logs.pipeline import choose_format, configure
+from gateway.logs.render import Format
 from gateway.logs.ring import RingWriter
 from gateway.logs.sink import LineSink
 from gateway.serving import run_dir as run_dirs
 from gateway.serving.processes import die_with_parent
 from gateway.serving.sampling import SamplingThread
-from gateway.serving.worker import LogFormat, WorkerLoader, log_format, secrets_of
+from gateway.serving.worker import WorkerLoader
 
 log = structlog.get_logger("gateway.supervisor")
 
@@ -66,7 +67,7 @@ def _bind_failure(host: str, port: int, error: OSError, environ: Mapping[str, st
 
 
 def supervise(
-    settings: Settings, run_dir: Path, *, quiet: bool, format_: LogFormat, reload: Callable[[], Settings]
+    settings: Settings, run_dir: Path, *, quiet: bool, format_: Format, reload: Callable[[], Settings]
 ) -> int:
     """Run the server in this process until it is told to stop; returns the exit code.
 
@@ -93,7 +94,7 @@ def supervise(
         format=format_,
         ring=ring,
         sink=sink,
-        secrets=secrets_of(settings),
+        secrets=settings.secrets(),
         on_dropped=None,
     )
     sampling = SamplingThread(run_dir)
@@ -132,7 +133,9 @@ def serve_in_foreground(settings: Settings, *, environ: Mapping[str, str], reloa
             workers=settings.server.workers,
             now=time.time(),
         )
-        return supervise(settings, run_dir, quiet=False, format_=log_format(settings), reload=reload)
+        return supervise(
+            settings, run_dir, quiet=False, format_=choose_format(settings.log.format, _STDOUT), reload=reload
+        )
     finally:
         run_dirs.remove(run_dir)
 

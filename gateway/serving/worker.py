@@ -9,7 +9,6 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Literal
 
 import psutil
 from litestar import Litestar
@@ -18,7 +17,8 @@ from gateway.api.context import Services
 from gateway.api.interruption import Reason
 from gateway.app import create_app
 from gateway.config import Settings
-from gateway.logs.pipeline import configure
+from gateway.logs.pipeline import choose_format, configure
+from gateway.logs.render import Format
 from gateway.logs.ring import RingWriter
 from gateway.logs.sink import LineSink
 from gateway.metrics.collector import Collector
@@ -30,8 +30,6 @@ from gateway.serving.sampling import SamplingThread
 from gateway.upstream.client import Upstreams
 from gateway.upstream.transports import transport_for
 
-LogFormat = Literal["console", "json"]
-
 _STDOUT = 1
 # How long a worker that ends waits for a slow reader of its last log lines.
 _FLUSH_S = 2.0
@@ -41,22 +39,10 @@ _ELECTION_S = 1.0
 WorkerTask = Callable[[], contextlib.AbstractAsyncContextManager[None]]
 
 
-def log_format(settings: Settings) -> LogFormat:
-    """Resolve `auto`: columns for a terminal, JSON for everything else."""
-    if settings.log.format == "auto":
-        return "console" if os.isatty(_STDOUT) else "json"
-    return settings.log.format
-
-
-def secrets_of(settings: Settings) -> list[str]:
-    """Return every secret that the process knows, for the redaction of its log."""
-    return [provider.api_key.reveal() for provider in settings.providers if provider.api_key is not None]
-
-
 class WorkerLoader:
     """Granian pickles it, and calls it in every worker that it spawns; `settings` may be replaced in between."""
 
-    def __init__(self, settings: Settings, run_dir: Path, *, quiet: bool, format_: LogFormat) -> None:
+    def __init__(self, settings: Settings, run_dir: Path, *, quiet: bool, format_: Format) -> None:
         self.settings = settings
         self.run_dir = run_dir
         self.quiet = quiet
@@ -74,7 +60,7 @@ def start_worker(
     settings: Settings,
     run_dir: Path,
     claim: run_dirs.Claim,
-    format_: LogFormat,
+    format_: Format,
     *,
     quiet: bool,
     background: WorkerTask | None = None,
@@ -97,7 +83,7 @@ def start_worker(
         format=format_,
         ring=ring,
         sink=sink,
-        secrets=secrets_of(settings),
+        secrets=settings.secrets(),
         on_dropped=collector.log_dropped,
     )
     services = Services(settings, collector, Upstreams(settings, transport_for))
@@ -164,7 +150,9 @@ def start_unsupervised_worker(settings: Settings) -> Litestar:
             if claim.everything():
                 run_dirs.remove(run_dir)
 
-    return start_worker(settings, run_dir, claim, log_format(settings), quiet=False, background=elect)
+    return start_worker(
+        settings, run_dir, claim, choose_format(settings.log.format, _STDOUT), quiet=False, background=elect
+    )
 
 
 def _listening_address() -> str | None:

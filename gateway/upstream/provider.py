@@ -21,6 +21,9 @@ DIALECTS_OF_KIND: dict[str, tuple[Dialect, ...]] = {
 # The version that the official SDKs send; a client that sends its own keeps it.
 _ANTHROPIC_VERSION = (b"anthropic-version", b"2023-06-01")
 
+# The echo provider has no address, but a request needs a URL; RFC 2606 keeps this one from meaning anything.
+_NOWHERE = "http://echo.invalid/v1"
+
 TransportFactory = Callable[[Provider], httpx.AsyncBaseTransport]
 
 
@@ -33,7 +36,7 @@ class ProviderClient:
         self.reports_usage = provider.usage
         self.dialects = DIALECTS_OF_KIND[provider.kind]
         self._transport = transport
-        base = provider.base_url.rstrip("/")
+        base = provider.base_url or _NOWHERE
         self._urls = {dialect.name: httpx.URL(base + dialect.upstream_path) for dialect in self.dialects}
         self._models_url = httpx.URL(base + "/models")
         self._own_headers = _own_headers(provider, self._models_url)

@@ -1,0 +1,283 @@
+"""What a client gets, and what is counted, for each way in which a provider's answer can go."""
+
+import asyncio
+import json
+
+import httpx
+import pytest
+
+from gateway.api.interruption import Reason
+from gateway.metrics.outcome import Outcome
+from tests.support.asgi import Answer, Gateway, event_stream, response
+
+CHAT = "/v1/chat/completions"
+PLAIN = b'{"model": "chatty", "messages": []}'
+STREAMED = b'{"model": "chatty", "messages": [], "stream": true, "stream_options": {"include_usage": true}}'
+CHUNK = b'data: {"choices":[{"delta":{"content":"x"},"finish_reason":null}]}\n\n'
+LAST = b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\n'
+USAGE = b'data: {"choices":[],"usage":{"prompt_tokens":5,"completion_tokens":2}}\n\n'
+DONE = b"data: [DONE]\n\n"
+
+
+def error_of(answer: Answer) -> dict[str, object]:
+    """The error member of a JSON answer."""
+    error: dict[str, object] = json.loads(answer.body)["error"]
+    return error
+
+
+async def test_a_plain_answer_passes_byte_for_byte():
+    """Padding and unknown members survive in both directions, and the tokens are read."""
+    up = b'{ "x": [1 ,2],  "usage": {"prompt_tokens": 3, "completion_tokens": 4} }  '
+    gateway = Gateway(lambda _: response(up[:9], up[9:], x_ratelimit_remaining_tokens="7", set_cookie="a=b"))
+    body = b'{"model":"chatty",  "unknown": 1.50}'
+    answer = await gateway.post(CHAT, body, parts=3)
+    assert (answer.status, answer.body, answer.complete) == (200, up, True)
+    assert gateway.transport.requests[0][1] == body
+    assert answer.headers["x-ratelimit-remaining-tokens"] == "7"
+    assert "set-cookie" not in answer.headers
+    finish = gateway.ledger.finishes[0]
+    assert (finish.outcome, finish.input_tokens, finish.output_tokens) == (Outcome.OK, 3, 4)
+
+
+async def test_a_stream_passes_byte_for_byte():
+    """Comments and framing survive, and the usage chunk reaches the client that asked for it."""
+    wire = b": hi\r\n\r\n" + CHUNK + LAST + USAGE + DONE
+    gateway = Gateway(lambda _: event_stream(wire[:30], wire[30:100], wire[100:]))
+    answer = await gateway.post(CHAT, STREAMED)
+    assert (answer.body, answer.complete) == (wire, True)
+    assert gateway.ledger.outcome is Outcome.OK
+    assert gateway.ledger.finishes[0].input_tokens == 5
+
+
+async def test_usage_that_the_client_did_not_ask_for_is_counted_and_withheld():
+    """The provider is asked for usage, the client gets the stream without it."""
+    gateway = Gateway(lambda _: event_stream(CHUNK, LAST, USAGE, DONE))
+    answer = await gateway.post(CHAT, b'{"model":"chatty","stream":true}')
+    assert answer.body == CHUNK + LAST + DONE
+    assert json.loads(gateway.transport.requests[0][1])["stream_options"] == {"include_usage": True}
+    assert gateway.ledger.finishes[0].output_tokens == 2
+
+
+async def test_a_target_renames_the_model_and_the_count_keeps_the_name_that_was_asked_for():
+    """The provider sees its own name for the model, the metrics the client's."""
+    gateway = Gateway(lambda _: response(b"{}"))
+    await gateway.post(CHAT, b'{"model":"renamed"}')
+    assert json.loads(gateway.transport.requests[0][1])["model"] == "real-name"
+    assert gateway.ledger.models == ["renamed"]
+
+
+async def test_the_gateway_key_stays_and_the_provider_key_goes_up():
+    """Credentials, cookies and the encodings that the tap cannot read are replaced, everything else passes."""
+    gateway = Gateway(lambda _: response(b"{}"))
+    sent = {"authorization": "Bearer mine", "x-api-key": "mine", "cookie": "c", "accept-encoding": "br", "openai-beta": "b"}
+    await gateway.post(CHAT, PLAIN, headers=sent | {"connection": "x-hop", "x-hop": "1"})
+    headers = dict(gateway.transport.requests[0][0].headers)
+    assert headers == {
+        "openai-beta": "b",
+        "host": "up.invalid",
+        "accept-encoding": "identity",
+        "authorization": "Bearer sk-provider-secret-0001",
+        "content-length": str(len(PLAIN)),
+    }
+
+
+async def test_an_anthropic_provider_gets_its_key_and_a_version():
+    """The version is added only when the client sends none."""
+    gateway = Gateway(lambda _: response(b"{}"))
+    await gateway.post("/v1/messages", b'{"model":"wordy"}')
+    await gateway.post("/v1/messages", b'{"model":"wordy"}', headers={"anthropic-version": "2099-01-01"})
+    first, second = (dict(request.headers) for request, _ in gateway.transport.requests)
+    assert (first["x-api-key"], first["anthropic-version"]) == ("sk-provider-secret-0002", "2023-06-01")
+    assert second["anthropic-version"] == "2099-01-01"
+
+
+async def test_the_providers_request_id_reaches_the_client():
+    """When the provider sends none, the gateway's own is there."""
+    gateway = Gateway(lambda _: response(b"{}", x_request_id="up-7"))
+    assert (await gateway.post(CHAT, PLAIN)).headers["x-request-id"] == "up-7"
+    gateway = Gateway(lambda _: response(b"{}"))
+    assert (await gateway.post(CHAT, PLAIN)).headers["x-request-id"].startswith("req_")
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        (b"{", 400, None),
+        (b'{"model": 5}', 400, None),
+        (b'{"model": "nobody"}', 404, "model_not_found"),
+        (b'{"model": "wordy"}', 400, None),
+    ],
+)
+async def test_a_request_that_cannot_be_served_is_refused_in_the_clients_envelope(body: bytes, status: int, code: str):
+    """Malformed, unknown, or of the other protocol: a clear 4xx that counts as validation; nothing goes upstream."""
+    gateway = Gateway(lambda _: response(b"{}"))
+    answer = await gateway.post(CHAT, body)
+    assert (answer.status, error_of(answer)["code"]) == (status, code)
+    assert gateway.ledger.outcome is Outcome.VALIDATION
+    assert gateway.transport.requests == []
+
+
+async def test_a_body_above_the_limit_is_a_413_whether_declared_or_not():
+    """The limit holds for a content-length and for a body that just keeps coming."""
+    gateway = Gateway(lambda _: response(b"{}"))
+    gateway.services.max_body_bytes = 100
+    declared = await gateway.post(CHAT, PLAIN, headers={"content-length": "101"})
+    undeclared = await gateway.post(CHAT, b'{"model":"chatty","x":"' + b"x" * 100 + b'"}', parts=9)
+    assert (declared.status, undeclared.status) == (413, 413)
+
+
+@pytest.mark.parametrize(
+    ("failure", "status", "outcome", "tries"),
+    [
+        (httpx.ConnectError("refused"), 502, Outcome.UPSTREAM, 3),
+        (httpx.ConnectTimeout("slow"), 504, Outcome.TIMEOUT, 1),
+        (httpx.ReadTimeout("silent"), 504, Outcome.TIMEOUT, 1),
+        (httpx.RemoteProtocolError("garbage"), 502, Outcome.UPSTREAM, 1),
+        (httpx.ReadError("reset"), 502, Outcome.UPSTREAM, 1),
+    ],
+)
+async def test_a_provider_that_does_not_answer_becomes_a_clean_error(
+    failure: Exception, status: int, outcome: Outcome, tries: int
+):
+    """Only what was certainly not sent is tried again; the error names the provider and not its address or key."""
+    gateway = Gateway(lambda _: failure)
+    answer = await gateway.post(CHAT, PLAIN)
+    assert answer.status == status
+    assert "up" in str(error_of(answer)["message"])
+    assert b"invalid/" not in answer.body
+    assert b"secret" not in answer.body
+    assert gateway.ledger.outcome is outcome
+    assert len(gateway.transport.requests) == tries
+
+
+async def test_an_overloaded_provider_is_tried_again_and_then_believed():
+    """Two 503 and a good answer are one good request, after waits that back off; the client sees no trace of it."""
+    answers = [response(b"{}", status=503), response(b"{}", status=503), response(b'{"ok":1}')]
+    gateway = Gateway(lambda _: answers.pop(0))
+    answer = await gateway.post(CHAT, PLAIN)
+    assert (answer.status, answer.body) == (200, b'{"ok":1}')
+    assert gateway.waits == [0.25, 0.5]
+    assert gateway.ledger.outcome is Outcome.OK
+
+
+async def test_an_error_of_the_provider_passes_and_says_that_it_was_retried():
+    """The provider's text, its rate-limit headers and a word to the SDK not to multiply the tries."""
+    wire = b'{"error":{"message":"slow down","type":"rate_limit"}}'
+    gateway = Gateway(lambda _: response(wire, status=429, retry_after="1"))
+    answer = await gateway.post(CHAT, PLAIN)
+    assert (answer.status, answer.body) == (429, wire)
+    assert (answer.headers["retry-after"], answer.headers["x-should-retry"]) == ("1", "false")
+    assert gateway.waits == [1.0, 1.0]
+    assert gateway.ledger.outcome is Outcome.UPSTREAM
+
+
+async def test_a_long_wait_is_the_clients_to_decide():
+    """A retry-after of a minute is passed on at once."""
+    gateway = Gateway(lambda _: response(b"{}", status=429, retry_after="60"))
+    answer = await gateway.post(CHAT, PLAIN)
+    assert (answer.status, len(gateway.transport.requests), gateway.waits) == (429, 1, [])
+    assert "x-should-retry" not in answer.headers
+
+
+async def test_an_html_error_page_becomes_an_envelope():
+    """A proxy's page in front of the provider is no answer for an SDK; the status stays."""
+    gateway = Gateway(lambda _: response(b"<html>nope</html>", status=403, kind="text/html"))
+    answer = await gateway.post(CHAT, PLAIN)
+    assert (answer.status, error_of(answer)["type"]) == (403, "permission_error")
+    assert answer.headers["content-type"] == "application/json"
+
+
+async def test_a_plain_answer_that_breaks_off_is_a_502():
+    """Nothing of the half answer reaches the client."""
+    gateway = Gateway(lambda _: response(b'{"half": ', httpx.RemoteProtocolError("truncated")))
+    answer = await gateway.post(CHAT, PLAIN)
+    assert answer.status == 502
+    assert gateway.ledger.outcome is Outcome.UPSTREAM
+
+
+@pytest.mark.parametrize(
+    ("path", "model", "start"),
+    [(CHAT, b"chatty", CHUNK), ("/v1/messages", b"wordy", b'event: message_start\ndata: {"type":"message_start"}\n\n')],
+)
+@pytest.mark.parametrize(
+    ("ending", "outcome"),
+    [
+        (httpx.RemoteProtocolError("truncated"), Outcome.UPSTREAM),
+        (httpx.ReadTimeout("idle"), Outcome.TIMEOUT),
+        (b"", Outcome.UPSTREAM),
+    ],
+)
+async def test_a_stream_that_breaks_ends_with_an_in_band_error(
+    path: str, model: bytes, start: bytes, ending: Exception | bytes, outcome: Outcome
+):
+    """Cut, silent or ended before its end: the client gets whole events, then the error, never a clean finish."""
+    gateway = Gateway(lambda _: event_stream(start, b'data: {"half', ending))
+    answer = await gateway.post(path, b'{"model":"' + model + b'","stream":true}')
+    assert answer.complete
+    assert answer.body.startswith(start)
+    assert b'"half' not in answer.body or ending == b""
+    assert answer.body.rstrip().endswith(b"}")
+    assert b'"error"' in answer.body.removeprefix(start)
+    assert b"[DONE]" not in answer.body
+    assert gateway.ledger.outcome is outcome
+
+
+async def test_an_error_that_the_provider_tells_in_its_stream_counts_as_upstream():
+    """The provider's own words pass, and nothing is added."""
+    wire = CHUNK + b'data: {"error":{"message":"overloaded"}}\n\n'
+    gateway = Gateway(lambda _: event_stream(wire))
+    answer = await gateway.post(CHAT, STREAMED)
+    assert answer.body == wire
+    assert gateway.ledger.outcome is Outcome.UPSTREAM
+
+
+async def test_a_client_that_leaves_mid_stream_cancels_the_upstream_and_keeps_the_tokens():
+    """The response is closed, the outcome is cancelled, and the usage that had been reported counts."""
+    up = event_stream(USAGE, CHUNK, None)
+    gateway = Gateway(lambda _: up)
+    await gateway.post(CHAT, STREAMED, leave_after=3)
+    assert gateway.ledger.outcome is Outcome.CANCELLED
+    assert gateway.ledger.finishes[0].input_tokens == 5
+    assert up.stream.closed  # type: ignore[union-attr]
+    assert gateway.services.running == set()
+
+
+async def test_a_client_that_leaves_while_the_provider_is_silent_cancels_it_too():
+    """Before any header has come there is nothing to send, and still the request ends at once."""
+    up = response(None)
+    gateway = Gateway(lambda _: up)
+    answer = await gateway.post(CHAT, PLAIN, leave_after=0)
+    assert answer.messages == []
+    assert gateway.ledger.outcome is Outcome.CANCELLED
+    assert up.stream.closed  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_a_shutdown_ends_a_running_request_with_an_error(streamed: bool):
+    """A stream gets an in-band error, a plain request that still waits a 500; both count as internal."""
+    gateway = Gateway(lambda _: event_stream(CHUNK, None) if streamed else response(None))
+    request = asyncio.create_task(gateway.post(CHAT, STREAMED if streamed else PLAIN))
+    while not (gateway.services.running and gateway.transport.requests):
+        await asyncio.sleep(0)
+    for _ in range(20):
+        await asyncio.sleep(0)
+    for interruption in list(gateway.services.running):
+        interruption.interrupt(Reason.SHUTDOWN)
+    answer = await request
+    assert answer.complete
+    assert b"shutting down" in answer.body
+    assert answer.body.startswith(CHUNK) == streamed
+    assert gateway.ledger.outcome is Outcome.INTERNAL
+
+
+async def test_a_bug_in_the_gateway_is_a_500_and_counts_as_internal():
+    """An exception that nobody expected neither hangs the client nor escapes the count."""
+
+    def broken(_: httpx.Request) -> httpx.Response:
+        raise ZeroDivisionError
+
+    gateway = Gateway(broken)
+    answer = await gateway.post(CHAT, PLAIN)
+    assert answer.status == 500
+    assert error_of(answer)["type"] == "server_error"
+    assert gateway.ledger.outcome is Outcome.INTERNAL

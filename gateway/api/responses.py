@@ -197,5 +197,7 @@ class Relay:
 
 
 def _is_event_stream(response: httpx.Response) -> bool:
-    content_type: str = response.headers.get("content-type", "")
-    return content_type.lower().startswith("text/event-stream")
+    return any(
+        name.lower() == b"content-type" and value.lower().startswith(b"text/event-stream")
+        for name, value in response.headers.raw
+    )

@@ -22,6 +22,8 @@ INSTANCE_FILE = "instance.json"
 _SLOT_LOCKS = "slots.lock"
 # A rolling replacement runs the old and the new workers side by side, so there are more slots than workers.
 _MOST_SLOTS = 256
+_SAMPLER = _MOST_SLOTS
+_DEPARTURE = _SAMPLER + 1
 
 
 class Instance(msgspec.Struct, frozen=True):
@@ -138,15 +140,22 @@ class Claim:
 
     def sampler(self) -> bool:
         """Claim the right to sample; False when another process has it."""
-        return self._try(_MOST_SLOTS)
+        return self._try(_SAMPLER)
 
-    def everything(self) -> bool:
-        """Whether this process is the last one: nobody else holds a slot or samples."""
-        return all(self._try(byte) for byte in range(_MOST_SLOTS + 1))
+    def leave(self) -> bool:
+        """Let go of everything; True for the last process that leaves.
 
-    def _try(self, byte: int) -> bool:
+        Leaving is one at a time: of two that leave together the second finds that the first has gone.
+        """
+        fcntl.lockf(self._fd, fcntl.LOCK_EX, 1, _DEPARTURE)
+        fcntl.lockf(self._fd, fcntl.LOCK_UN, _DEPARTURE, 0)
+        last = self._try(0, _DEPARTURE)
+        fcntl.lockf(self._fd, fcntl.LOCK_UN, _DEPARTURE + 1, 0)
+        return last
+
+    def _try(self, first: int, count: int = 1) -> bool:
         try:
-            fcntl.lockf(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, byte)
+            fcntl.lockf(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB, count, first)
         except (BlockingIOError, PermissionError):
             return False
         return True

@@ -147,7 +147,7 @@ def start_unsupervised_worker(settings: Settings) -> Litestar:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
-            if claim.everything():
+            if claim.leave():
                 run_dirs.remove(run_dir)
 
     return start_worker(

@@ -1,0 +1,183 @@
+"""Processes: crashes, signals, ports, and the run directory they share."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from tests.support.process import (
+    PATIENCE_S,
+    RunningGateway,
+    clean_environment,
+    eventually,
+    running_gateway,
+)
+from tests.support.upstream import running_upstream, unused_port
+
+ECHO = json.dumps({"model": "echo", "messages": [{"role": "user", "content": "one two three"}]}).encode()
+
+
+def ask(gateway: RunningGateway, body: bytes = ECHO) -> bytes:
+    """Send one chat completion on a connection of its own and return the body of the answer."""
+    request = urllib.request.Request(f"{gateway.base_url}/chat/completions", body)
+    with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
+        return bytes(answer.read())
+
+
+def provider(url: str) -> str:
+    """A configuration that sends every model but echo to `url`."""
+    return (
+        f'[[providers]]\nname = "up"\nkind = "openai"\nbase_url = "{url}"\n'
+        '[[models]]\nname = "*"\ntargets = [{ provider = "up" }]\n'
+    )
+
+
+def test_a_worker_that_is_killed_under_load_is_replaced_and_its_counts_stay(tmp_path: Path):
+    """kill -9: the load goes on after a moment, nothing that was counted is lost, and active goes back to 0."""
+    with running_gateway(tmp_path, "", "-w", "2") as gateway:
+        stop, answered, failed = threading.Event(), [0], [0]
+
+        def load() -> None:
+            while not stop.is_set():
+                try:
+                    ask(gateway)
+                    answered[0] += 1
+                except OSError:
+                    failed[0] += 1
+
+        thread = threading.Thread(target=load)
+        thread.start()
+        eventually(lambda: answered[0] >= 30, "some load")
+        before = gateway.top()
+        victim = before["workers"][0]["pid"]
+        os.kill(victim, signal.SIGKILL)
+        replaced = eventually(
+            lambda: (snapshot := gateway.top())["workers"][0]["pid"] != victim and snapshot, "the replacement"
+        )
+        eventually(lambda count=answered[0]: answered[0] >= count + 30, "more load")
+        stop.set()
+        thread.join()
+        after = gateway.settled()
+    assert replaced["workers"][0]["alive"]
+    assert replaced["lifetime"]["finished"] >= before["lifetime"]["finished"]
+    assert after["lifetime"]["outcomes"]["ok"] >= answered[0]
+    assert after["lifetime"]["started"] <= answered[0] + failed[0]
+    assert len(after["workers"]) == 2
+
+
+def test_sigterm_lets_a_running_stream_finish(tmp_path: Path):
+    """A stream that ends within the grace time ends well, and the exit code is 0."""
+    with running_upstream() as upstream, running_gateway(tmp_path, provider(upstream.url)) as gateway:
+        answers: list[bytes] = []
+        body = json.dumps({"model": "slow", "messages": [], "stream": True}).encode()
+        thread = threading.Thread(target=lambda: answers.append(ask(gateway, body)))
+        thread.start()
+        assert upstream.streaming.wait(PATIENCE_S)
+        gateway.process.terminate()
+        eventually(lambda: b"Shutting down" in gateway.log.read_bytes(), "the shutdown")
+        upstream.finish.set()
+        thread.join(PATIENCE_S)
+        assert gateway.process.wait(PATIENCE_S) == 0
+    assert answers[0].endswith(b"data: [DONE]\n\n")
+
+
+@pytest.mark.parametrize("signals", [[signal.SIGTERM], [signal.SIGINT, signal.SIGINT, signal.SIGTERM]])
+def test_a_stream_that_outlives_the_grace_time_ends_with_an_in_band_error(tmp_path: Path, signals: list[signal.Signals]):
+    """The client is told, repeated signals hang nothing, the exit code is 0 and the run directory is gone."""
+    config = "[server]\ngrace_s = 0.3\n"
+    with running_upstream() as upstream, running_gateway(tmp_path, config + provider(upstream.url)) as gateway:
+        answers: list[bytes] = []
+        body = json.dumps({"model": "endless", "messages": [], "stream": True}).encode()
+        thread = threading.Thread(target=lambda: answers.append(ask(gateway, body)))
+        thread.start()
+        assert upstream.streaming.wait(PATIENCE_S)
+        worker = gateway.top()["workers"][0]["pid"]
+        for number in signals:
+            gateway.process.send_signal(number)
+            # A terminal sends Ctrl-C to the whole group.
+            if number is signal.SIGINT:
+                os.kill(worker, number)
+        thread.join(PATIENCE_S)
+        assert gateway.process.wait(PATIENCE_S) == 0
+        assert not gateway.run_dir.exists()
+        lines = gateway.request_lines()
+    assert b'"error"' in answers[0]
+    assert b"shutting down" in answers[0]
+    assert [line["outcome"] for line in lines] == ["internal"]
+
+
+def test_a_port_in_use_is_one_clear_line(tmp_path: Path):
+    """Another program, or ourselves: exit 1 before anything is started."""
+    environment = clean_environment(tmp_path)
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        ended = serve_on(port, environment)
+    assert (ended.returncode, ended.stderr.count("\n")) == (1, 1)
+    assert f"Port {port} on 127.0.0.1 is in use by another program" in ended.stderr
+    with running_gateway(tmp_path) as gateway:
+        ended = serve_on(int(gateway.address.rpartition(":")[2]), environment)
+    assert ended.returncode == 1
+    assert f"in use by the gateway with pid {gateway.process.pid}" in ended.stderr
+
+
+def serve_on(port: int, environment: dict[str, str]) -> "subprocess.CompletedProcess[str]":
+    """Run `gateway serve` on a port until it ends by itself."""
+    return subprocess.run(
+        [sys.executable, "-m", "gateway", "serve", "-p", str(port)],
+        env=environment,
+        cwd=environment["XDG_RUNTIME_DIR"],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+    )
+
+
+def test_workers_end_when_their_supervisor_is_killed(tmp_path: Path):
+    """kill -9 of the supervisor leaves no orphan behind that keeps serving; the next start sweeps its directory."""
+    with running_gateway(tmp_path) as gateway:
+        worker = gateway.top()["workers"][0]["pid"]
+        gateway.process.kill()
+        gateway.process.wait()
+        eventually(lambda: not _runs(worker), "the end of the worker")
+        stale = gateway.run_dir
+        assert stale.exists()
+        gateway.log.unlink()
+        (stale / "instance.json").unlink()
+    with running_gateway(tmp_path):
+        assert not stale.exists()
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return b") Z " not in Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize("target", [["--factory", "gateway.asgi:make_app"], ["gateway.asgi:app"]])
+def test_plain_granian_serves_counts_and_cleans_up(tmp_path: Path, target: list[str]):
+    """A production run without our supervisor: two workers share a run directory, one of them samples."""
+    granian = Path(sys.executable).parent / "granian"
+    command = [str(granian), "--interface", "asgi", "--workers", "2", "--port", str(unused_port()), *target]
+    with running_gateway(tmp_path, command=command) as gateway:
+        for _ in range(10):
+            ask(gateway)
+        snapshot = eventually(
+            lambda: (found := gateway.top())["lifetime"]["finished"] == 10 and found["window"]["coverage_s"] and found,
+            "the sampler's first step",
+        )
+        assert snapshot["lifetime"]["outcomes"]["ok"] == 10
+        assert snapshot["lifetime"]["tokens"] == {"input": 30, "output": 30}
+        assert sum(worker["alive"] for worker in snapshot["workers"]) == 2
+        gateway.process.terminate()
+        assert gateway.process.wait(PATIENCE_S) == 0
+        assert not gateway.run_dir.exists()

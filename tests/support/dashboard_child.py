@@ -28,7 +28,7 @@ def main() -> None:
         stdin_fd=0,
         stdout_fd=1,
     )
-    print(f"the viewer ended with {ending}")
+    sys.stdout.write(f"the viewer ended with {ending}\n")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The metrics of a whole gateway in one process: workers, sampler and viewer over one run directory, and a manual clock."""
+"""The metrics of a whole gateway in one process: workers, sampler and viewer, and a manual clock."""
 
 from pathlib import Path
 
@@ -34,7 +34,7 @@ class Instance:
 
     def new_sampler(self) -> Sampler:
         """A sampler, as after a restart of the supervisor."""
-        return Sampler(self.run_dir, clock=self.clock, probe=self.usage.get, is_alive=self.is_alive)
+        return Sampler(self.run_dir, clock=self.clock, probe=lambda pid: self.usage.get(pid), is_alive=self.is_alive)
 
     def new_view(self) -> MetricsView:
         """A viewer that attaches now."""

@@ -63,7 +63,7 @@ class RunningGateway:
     def top(self) -> dict[str, Any]:
         """What `gateway top --once --format json` prints."""
         printed = subprocess.run(
-            [sys.executable, "-m", "gateway", "top", "--once", "--format", "json"],
+            [sys.executable, "-m", "gateway", "top", "--once", "--format", "json", "--run-dir", str(self.run_dir)],
             env=clean_environment(self.folder),
             capture_output=True,
             check=True,

@@ -87,7 +87,9 @@ def announce(run_dir: Path, *, pid: int, address: str, workers: int, now: float)
 def read_instance(run_dir: Path) -> Instance | None:
     """Return the instance that a run directory belongs to, or None when it tells of none that can be read."""
     try:
-        return msgspec.json.decode((run_dir / INSTANCE_FILE).read_bytes(), type=Instance, dec_hook=lambda kind, value: kind(value))
+        return msgspec.json.decode(
+            (run_dir / INSTANCE_FILE).read_bytes(), type=Instance, dec_hook=lambda kind, value: kind(value)
+        )
     except (OSError, msgspec.DecodeError):
         return None
 

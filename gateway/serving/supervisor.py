@@ -17,7 +17,7 @@ from granian.server import Server
 
 from gateway.config import Settings
 from gateway.errors import ConfigError, ServeError
-from gateway.logs.pipeline import choose_format, configure
+from gateway.logs.pipeline import choose_format, configure, wants_color
 from gateway.logs.render import Format
 from gateway.logs.ring import RingWriter
 from gateway.logs.sink import LineSink
@@ -87,7 +87,7 @@ def supervise(
         workers_kill_timeout=math.ceil(settings.server.grace_s) + _AFTER_GRACE_S,
     )
     ring = RingWriter.create(run_dir / "supervisor.log", pid=os.getpid(), capacity=settings.log.ring)
-    sink = None if quiet else LineSink(_STDOUT, on_dropped=None)
+    sink = None if quiet else LineSink(_STDOUT, color=wants_color(_STDOUT, os.environ))
     # After Granian's constructor, which sets up its own handlers.
     configure(
         level=settings.log.level,

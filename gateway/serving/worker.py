@@ -17,7 +17,7 @@ from gateway.api.context import Services
 from gateway.api.interruption import Reason
 from gateway.app import create_app
 from gateway.config import Settings
-from gateway.logs.pipeline import choose_format, configure
+from gateway.logs.pipeline import choose_format, configure, wants_color
 from gateway.logs.render import Format
 from gateway.logs.ring import RingWriter
 from gateway.logs.sink import LineSink
@@ -77,7 +77,9 @@ def start_worker(
     metrics = WorkerFile.open(run_dir / f"worker-{slot}.metrics", slot=slot, pid=pid, process_started=started)
     ring = RingWriter.create(run_dir / f"worker-{slot}.log", pid=pid, capacity=settings.log.ring)
     collector = Collector(metrics)
-    sink = None if quiet else LineSink(_STDOUT, on_dropped=collector.log_dropped)
+    sink = (
+        None if quiet else LineSink(_STDOUT, color=wants_color(_STDOUT, os.environ), on_dropped=collector.log_dropped)
+    )
     configure(
         level=settings.log.level,
         format=format_,

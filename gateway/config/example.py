@@ -1,0 +1,86 @@
+"""The configuration file that `gateway init` writes: every setting with its default, loadable as it is."""
+
+from typing import Final
+
+DEFAULT_TOML: Final = """\
+# Settings of the gateway. `gateway check` validates this file; `gateway serve` uses it.
+#
+# What counts, first to last: the command line, GATEWAY_* environment variables (GATEWAY_PORT, GATEWAY_LOG_LEVEL,
+# GATEWAY_TIMEOUTS_IDLE ...), this file, the defaults. The values below are the defaults.
+#
+# The providers that the gateway makes from OPENAI_API_KEY, ANTHROPIC_API_KEY and OLLAMA_HOST are there only while there
+# is no configuration file: uncomment them below.
+
+[server]
+host = "127.0.0.1"            # anything but loopback needs client keys (below) or --no-auth
+port = 8000
+workers = 1                   # processes, 1 to 64
+max_body_mb = 32              # longest request body
+grace_s = 30                  # how long running streams may finish after SIGTERM
+
+[timeouts]                    # seconds; there is no total limit on a stream
+connect = 5.0
+first_byte = 120.0
+idle = 60.0                   # longest silence between two chunks
+
+[retry]
+attempts = 3                  # tries in all, per request, over all targets; only before the first byte
+
+[log]
+level = "info"                # debug | info | warning | error
+format = "auto"               # console on a terminal, json otherwise
+ring = 1000                   # records kept per worker for the dashboard
+
+# Providers. The key comes from one of:
+#   api_key_env  = "NAME"     an environment variable
+#   api_key_file = "path"     a file, relative to this one
+#   api_key      = "..."      this file; `gateway check` warns
+# kind: openai (anything that speaks the OpenAI API) | anthropic | echo
+# base_url of kind anthropic may end in /v1 or not. One of kind openai is what comes before /chat/completions.
+#
+# [[providers]]
+# name = "openai"
+# kind = "openai"
+# base_url = "https://api.openai.com/v1"
+# api_key_env = "OPENAI_API_KEY"
+# headers = { "x-team" = "search" }     # extra headers, sent as they are
+# transport = "lean"                    # lean | httpcore (HTTP/2, proxies)
+# usage = true                          # ask for token usage where the client did not, and withhold that chunk
+#
+# [[providers]]
+# name = "anthropic"
+# kind = "anthropic"
+# api_key_env = "ANTHROPIC_API_KEY"
+#
+# [[providers]]
+# name = "ollama"
+# kind = "openai"
+# base_url = "http://127.0.0.1:11434/v1"
+
+# Models: what clients ask for. An exact name wins over the longest matching glob. The model `echo` is always there:
+# it streams the last user message back, with no key and no provider.
+#
+# [[models]]
+# name = "gpt-*"
+# targets = [{ provider = "openai" }]
+#
+# [[models]]
+# name = "claude-*"
+# strategy = "ordered"                  # the next target only if this one fails
+# targets = [{ provider = "anthropic" }]
+#
+# [[models]]
+# name = "small"
+# strategy = "weighted"                 # shared by weight, then the rest
+# targets = [
+#   { provider = "openai", model = "gpt-4.1-mini", weight = 2 },
+#   { provider = "ollama", model = "llama3.2" },
+# ]
+
+# Client keys; without any, everyone who reaches the port is let in. One of key_env, sha256 (of the key, in hex) or key.
+# no_auth = true, above the first [section], lets the gateway listen beyond loopback without them.
+#
+# [[keys]]
+# name = "laptop"
+# key_env = "GATEWAY_KEY"
+"""

@@ -1,0 +1,157 @@
+"""The resolved settings: frozen, picklable structs whose text forms never show a secret."""
+
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+from msgspec import Meta
+
+from gateway.logs.redaction import is_sensitive_name
+
+# A day: a longer timeout is a slip of the keyboard, and `inf` must not reach a timer.
+_DAY_S: Final = 86_400
+
+Port = Annotated[int, Meta(ge=0, le=65_535)]
+Seconds = Annotated[float, Meta(gt=0, le=_DAY_S)]
+Text = Annotated[str, Meta(min_length=1)]
+
+Kind = Literal["openai", "anthropic", "echo"]
+Transport = Literal["lean", "httpcore"]
+Strategy = Literal["ordered", "weighted"]
+
+
+class Secret:
+    """A secret value that shows at most its last four characters, and none of them if it has fewer than twelve.
+
+    `source` says where it came from: "env NAME", "file PATH" or "inline".
+    """
+
+    __slots__ = ("_value", "source")
+
+    def __init__(self, value: str, source: str) -> None:
+        self._value = value
+        self.source = source
+
+    def reveal(self) -> str:
+        """The value itself, for the one place that sends it."""
+        return self._value
+
+    def __str__(self) -> str:
+        return f"…{self._value[-4:]}" if len(self._value) >= 12 else "…"
+
+    def __repr__(self) -> str:
+        return f"Secret({self}, {self.source})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and (self._value, self.source) == (other._value, other.source)
+
+    def __hash__(self) -> int:
+        return hash((self._value, self.source))
+
+
+class Headers(dict[str, str]):
+    """Extra request headers; the text form hides every value, since any of them may be a credential."""
+
+    def __repr__(self) -> str:
+        return "{" + ", ".join(f"{name!r}: …" for name in self) + "}"
+
+
+class ServerSettings(msgspec.Struct, frozen=True):
+    """Where to listen, with how many workers; port 0 lets the system choose, `grace_s` is in seconds."""
+
+    host: Text = "127.0.0.1"
+    port: Port = 8000
+    workers: Annotated[int, Meta(ge=1, le=64)] = 1
+    max_body_mb: Annotated[int, Meta(ge=1, le=1024)] = 32
+    grace_s: Annotated[float, Meta(ge=0, le=_DAY_S)] = 30.0
+
+
+class TimeoutSettings(msgspec.Struct, frozen=True):
+    """Upstream timeouts in seconds; `idle` is the longest silence between two chunks."""
+
+    connect: Seconds = 5.0
+    first_byte: Seconds = 120.0
+    idle: Seconds = 60.0
+
+
+class RetrySettings(msgspec.Struct, frozen=True):
+    """Tries in all, per request, over all targets."""
+
+    attempts: Annotated[int, Meta(ge=1, le=100)] = 3
+
+
+class LogSettings(msgspec.Struct, frozen=True):
+    """Level and format of the log; `ring` is the number of records kept per worker for the dashboard."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "console", "json"] = "auto"
+    # A record takes 1 KiB of shared memory: 100,000 of them are 100 MB per worker.
+    ring: Annotated[int, Meta(ge=1, le=100_000)] = 1000
+
+
+class Provider(msgspec.Struct, frozen=True):
+    """An upstream; `base_url` has no trailing slash and, for the kind anthropic, always ends in `/v1`."""
+
+    name: str
+    kind: Kind
+    base_url: str = ""
+    api_key: Secret | None = None
+    headers: Headers = msgspec.field(default_factory=Headers)
+    transport: Transport = "lean"
+    usage: bool = True
+
+
+class Target(msgspec.Struct, frozen=True):
+    """One place that can serve a model; `model` renames it there, None keeps the client's name."""
+
+    provider: str
+    model: Text | None = None
+    weight: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
+
+
+class Model(msgspec.Struct, frozen=True):
+    """What clients ask for: an exact name or a glob, and the targets that serve it."""
+
+    name: str
+    targets: tuple[Target, ...]
+    strategy: Strategy = "ordered"
+
+
+class ClientKey(msgspec.Struct, frozen=True):
+    """A key that lets a client in, kept as its SHA-256 digest only."""
+
+    name: str
+    digest: bytes
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """Everything that a process needs to know; `source` is the file that was read, if any."""
+
+    server: ServerSettings = ServerSettings()
+    timeouts: TimeoutSettings = TimeoutSettings()
+    retry: RetrySettings = RetrySettings()
+    log: LogSettings = LogSettings()
+    providers: tuple[Provider, ...] = ()
+    models: tuple[Model, ...] = ()
+    keys: tuple[ClientKey, ...] = ()
+    no_auth: bool = False
+    source: str | None = None
+    warnings: tuple[str, ...] = ()
+
+    def secrets(self) -> tuple[str, ...]:
+        """Every secret value, for the redaction of the log."""
+        return tuple(
+            secret
+            for provider in self.providers
+            for secret in (
+                *([provider.api_key.reveal()] if provider.api_key else []),
+                *(value for name, value in provider.headers.items() if is_sensitive_name(name)),
+            )
+        )
+
+
+SECTIONS: Final[dict[str, type[Any]]] = {
+    "server": ServerSettings,
+    "timeouts": TimeoutSettings,
+    "retry": RetrySettings,
+    "log": LogSettings,
+}

@@ -1,0 +1,1 @@
+"""One structlog chain, and the ring that lets another process read it."""

@@ -1,0 +1,71 @@
+"""Follow all log rings of a run directory as one log."""
+
+import os
+from collections import deque
+from pathlib import Path
+from typing import Final
+
+from gateway.logs.ring import LogRecord, RingFileError, RingReader
+
+_PATTERN: Final = "*.log"
+
+
+class LogTail:
+    """The latest records of all workers and of the supervisor, in the order in which they were seen.
+
+    `records` keeps the last `keep` of them, and `lost` counts those that were overwritten before they were read.
+    Files may come, be replaced and go; what is left in a file that goes is still read.
+    """
+
+    def __init__(self, run_dir: Path, *, keep: int = 10_000) -> None:
+        self.records: deque[LogRecord] = deque(maxlen=keep)
+        # Files that are no ring of this version, so that a viewer can say so.
+        self.unreadable: set[str] = set()
+        self._run_dir = run_dir
+        # By inode: a worker whose ring has another shape than its predecessor's replaces the file. An inode is not used
+        # again while its file is still mapped here.
+        self._readers: dict[int, RingReader] = {}
+        self._lost_in_gone_files = 0
+
+    @property
+    def lost(self) -> int:
+        """Records that were overwritten before they could be read, of all files so far."""
+        return self._lost_in_gone_files + sum(reader.lost for reader in self._readers.values())
+
+    def poll(self) -> list[LogRecord]:
+        """The records that are new since the last call, ordered by time."""
+        present = self._open_new_files()
+        new = [record for reader in self._readers.values() for record in reader.read_new()]
+        for inode in [inode for inode in self._readers if inode not in present]:
+            reader = self._readers.pop(inode)
+            # Once more, since the first look waits for a record that its writer never finished.
+            new += reader.read_new()
+            self._lost_in_gone_files += reader.lost
+            reader.close()
+        new.sort(key=lambda record: record.time_ns)
+        self.records.extend(new)
+        return new
+
+    def close(self) -> None:
+        """Unmap all files."""
+        for reader in self._readers.values():
+            reader.close()
+        self._readers.clear()
+
+    def _open_new_files(self) -> set[int]:
+        present: set[int] = set()
+        for path in sorted(self._run_dir.glob(_PATTERN)):
+            try:
+                inode = os.stat(path).st_ino
+                if inode not in self._readers:
+                    # The file may have been replaced since; the reader knows which one it has.
+                    reader = RingReader.open(path)
+                    inode = reader.inode
+                    self._readers.setdefault(inode, reader)
+                present.add(inode)
+            except FileNotFoundError:
+                # Gone between the listing and here.
+                continue
+            except RingFileError:
+                self.unreadable.add(path.name)
+        return present

@@ -1,0 +1,84 @@
+"""Following the rings of a run directory."""
+
+from pathlib import Path
+
+from gateway.logs.ring import RingWriter
+from gateway.logs.tail import LogTail
+
+
+def write(writer: RingWriter, time_ns: int, event: str) -> None:
+    """Append a record that consists of its event."""
+    writer.append(time_ns, "info", b'{"event":"%s"}' % event.encode())
+
+
+def test_files_are_merged_in_time_order_and_new_ones_are_picked_up(tmp_path: Path) -> None:
+    """Records of all files come in the order of their times, also of files that appear later."""
+    tail = LogTail(tmp_path)
+    assert tail.poll() == []
+    first = RingWriter.create(tmp_path / "worker-0.log", pid=1)
+    second = RingWriter.create(tmp_path / "supervisor.log", pid=2)
+    write(first, 10, "a")
+    write(second, 20, "b")
+    write(first, 30, "c")
+    assert [(record.event, record.source) for record in tail.poll()] == [
+        ("a", "worker-0"),
+        ("b", "supervisor"),
+        ("c", "worker-0"),
+    ]
+    write(RingWriter.create(tmp_path / "worker-1.log", pid=3), 40, "d")
+    assert [record.event for record in tail.poll()] == ["d"]
+    assert [record.event for record in tail.records] == ["a", "b", "c", "d"]
+    tail.close()
+
+
+def test_only_so_many_are_kept(tmp_path: Path) -> None:
+    """The tail keeps the latest records only, and a full round that was missed is counted as lost."""
+    tail = LogTail(tmp_path, keep=2)
+    writer = RingWriter.create(tmp_path / "worker-0.log", pid=1, capacity=4)
+    write(writer, 0, "first")
+    tail.poll()
+    for number in range(10):
+        write(writer, number, f"e{number}")
+    assert len(tail.poll()) == 4
+    assert [record.event for record in tail.records] == ["e8", "e9"]
+    assert tail.lost == 6
+
+
+def test_a_file_that_goes_is_read_to_its_end(tmp_path: Path) -> None:
+    """What was written before the run directory went is still read, and what it lost still counts."""
+    tail = LogTail(tmp_path)
+    path = tmp_path / "worker-0.log"
+    writer = RingWriter.create(path, pid=1, capacity=2)
+    tail.poll()
+    for number in range(3):
+        write(writer, number, f"e{number}")
+    path.unlink()
+    assert [record.event for record in tail.poll()] == ["e1", "e2"]
+    tmp_path.joinpath("gone").mkdir()
+    assert (tail.poll(), tail.lost) == ([], 1)
+
+
+def test_a_replaced_file_is_followed(tmp_path: Path) -> None:
+    """A successor of another shape replaces the file, and nothing of either is read twice or missed."""
+    tail = LogTail(tmp_path)
+    path = tmp_path / "worker-0.log"
+    old = RingWriter.create(path, pid=1, capacity=2)
+    write(old, 1, "a")
+    assert [record.event for record in tail.poll()] == ["a"]
+    write(old, 2, "b")
+    write(RingWriter.create(path, pid=2, capacity=3), 3, "c")
+    assert [record.event for record in tail.poll()] == ["b", "c"]
+    assert (tail.poll(), tail.lost) == ([], 0)
+
+
+def test_a_folder_that_is_not_there_is_empty(tmp_path: Path) -> None:
+    """A run directory that has gone has no records."""
+    assert LogTail(tmp_path / "none").poll() == []
+
+
+def test_files_that_are_no_rings_are_named(tmp_path: Path) -> None:
+    """A foreign file is passed over and named."""
+    (tmp_path / "notes.log").write_text("hello")
+    tail = LogTail(tmp_path)
+    assert tail.poll() == []
+    assert tail.unreadable == {"notes.log"}

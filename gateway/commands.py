@@ -4,7 +4,7 @@ import datetime
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -28,17 +28,15 @@ def serve(settings: Settings, *, dashboard: bool, environ: Mapping[str, str], re
     from gateway.serving import supervisor
 
     port = supervisor.claim_port(settings.server.host, settings.server.port, environ)
-    settings = with_port(settings, port)
-
-    def reload_on_the_same_port() -> Settings:
-        return with_port(reload(), port)
+    settings = supervisor.with_port(settings, port)
 
     if not dashboard:
         sys.stderr.write(greeting(settings))
-        return supervisor.serve_in_foreground(settings, environ=environ, reload=reload_on_the_same_port)
-    with supervisor.DetachedSupervisor(settings, environ=environ, reload=reload_on_the_same_port) as server:
+        return supervisor.serve_in_foreground(settings, environ=environ, reload=reload)
+    with supervisor.DetachedSupervisor(settings, environ=environ, reload=reload) as server:
         os.nice(_NICENESS)
-        _show(server.instance, owns_server=True, server_exit=server.exit_code, environ=environ)
+        welcome = greeting(settings).splitlines()
+        _show(server.instance, owns_server=True, server_exit=server.exit_code, environ=environ, welcome=welcome)
         code = server.exit_code()
         if code:
             raise ServeError(f"The server ended with code {code}. {server.last_words()}")
@@ -79,7 +77,12 @@ def _chosen_instance(run_dir: Path | None, environ: Mapping[str, str]) -> Instan
 
 
 def _show(
-    instance: Instance, *, owns_server: bool, server_exit: Callable[[], int | None], environ: Mapping[str, str]
+    instance: Instance,
+    *,
+    owns_server: bool,
+    server_exit: Callable[[], int | None],
+    environ: Mapping[str, str],
+    welcome: Sequence[str] = (),
 ) -> None:
     from gateway.dashboard import viewer
 
@@ -89,6 +92,7 @@ def _show(
         owns_server=owns_server,
         server_exit=server_exit,
         environ=environ,
+        welcome=welcome,
         stdin_fd=sys.stdin.fileno(),
         stdout_fd=sys.stdout.fileno(),
     )
@@ -108,11 +112,6 @@ def _info(instance: Instance) -> InstanceInfo:
 
 def _now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def with_port(settings: Settings, port: int) -> Settings:
-    """Return the settings with the port that is really listened on."""
-    return msgspec.structs.replace(settings, server=msgspec.structs.replace(settings.server, port=port))
 
 
 def greeting(settings: Settings) -> str:

@@ -28,6 +28,7 @@ async def answer(request: Request[Any, Any, Any], exchange: Exchange, dialect: D
         services.authenticator.authenticate(headers)
         body = await read_body(request.receive, _declared_length(headers), services.max_body_bytes)
         head = parse_head(body)
+        exchange.lease.model = head.model
         plan = services.upstreams.plan(dialect, head, body, for_provider(headers))
     except RequestError as error:
         return Refusal(exchange, dialect, error)

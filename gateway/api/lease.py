@@ -95,7 +95,7 @@ class Lease:
         return self
 
     def attribute(self, model: str) -> None:
-        """Tell which configured model the request is for; once at the most."""
+        """Count the request under a model that is configured; once at the most."""
         self.model = model
         self._entry = self._counts.attribute(model)
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import msgspec
 import structlog
 from granian.constants import Interfaces
 from granian.server import Server
@@ -40,6 +41,11 @@ def address_of(settings: Settings) -> str:
     """Return the URL that clients use."""
     host = settings.server.host
     return f"http://{f'[{host}]' if ':' in host else host}:{settings.server.port}"
+
+
+def with_port(settings: Settings, port: int) -> Settings:
+    """Return the settings with the port that is really listened on."""
+    return msgspec.structs.replace(settings, server=msgspec.structs.replace(settings.server, port=port))
 
 
 def claim_port(host: str, port: int, environ: Mapping[str, str]) -> int:
@@ -101,7 +107,7 @@ def supervise(
 
     def read_settings_again() -> None:
         try:
-            loader.settings = reload()
+            loader.settings = with_port(reload(), settings.server.port)
         except ConfigError as error:
             log.error("configuration refused, the old one stays", error=str(error))
 

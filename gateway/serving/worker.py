@@ -77,9 +77,7 @@ def start_worker(
     metrics = WorkerFile.open(run_dir / f"worker-{slot}.metrics", slot=slot, pid=pid, process_started=started)
     ring = RingWriter.create(run_dir / f"worker-{slot}.log", pid=pid, capacity=settings.log.ring)
     collector = Collector(metrics)
-    sink = (
-        None if quiet else LineSink(_STDOUT, color=wants_color(_STDOUT, os.environ), on_dropped=collector.log_dropped)
-    )
+    sink = None if quiet else LineSink(_STDOUT, color=wants_color(_STDOUT, os.environ))
     configure(
         level=settings.log.level,
         format=format_,

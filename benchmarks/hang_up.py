@@ -24,7 +24,9 @@ def hang_up(gateway: RunningGateway, upstream: Upstream, model: str) -> float:
     upstream.closed_at.clear()
     served = len(upstream.bodies)
     with socket.create_connection((host, int(port))) as client:
-        client.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
+        client.sendall(
+            b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % len(body) + body
+        )
         if model == "endless":
             assert client.recv(65536)
         while len(upstream.bodies) == served:

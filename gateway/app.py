@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import structlog
-from litestar import Litestar, Request, Response
+from litestar import Litestar, Request, Response, Router
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
@@ -38,8 +38,14 @@ def create_app(services: Services, lifespan: Sequence[Lifespan] = ()) -> Litesta
         finally:
             await services.upstreams.aclose()
 
+    def add_request_id(response: Response[Any]) -> Response[Any]:
+        response.headers.setdefault("x-request-id", services.new_id())
+        return response
+
+    # The counted routes send their own ids; this hook would be a detour on the request path.
+    uncounted = Router("/", route_handlers=[list_models, show_model, alive, ready, greet], after_request=add_request_id)
     return Litestar(
-        route_handlers=[chat_completions, messages, list_models, show_model, alive, ready, greet],
+        route_handlers=[chat_completions, messages, uncounted],
         dependencies={"exchange": Provide(open_exchange)},
         exception_handlers={RequestError: _answer_error, HTTPException: _answer_http_error, Exception: _answer_bug},
         lifespan=[*lifespan, close_upstreams],

@@ -180,8 +180,8 @@ class DetachedSupervisor:
         return self._process.exitcode
 
     def last_words(self) -> str:
-        """Return the last lines that the child wrote to stderr."""
-        return "\n".join(self._stderr.read_text(errors="replace").splitlines()[-20:])
+        """Return the last line that the child or one of its workers wrote to stderr: the end of a traceback."""
+        return next(reversed(self._stderr.read_text(errors="replace").split("\n")[:-1]), "")
 
     def __exit__(self, *_: object) -> None:
         if self._process.is_alive():

@@ -89,7 +89,9 @@ def test_sigterm_lets_a_running_stream_finish(tmp_path: Path):
 
 
 @pytest.mark.parametrize("signals", [[signal.SIGTERM], [signal.SIGINT, signal.SIGINT, signal.SIGTERM]])
-def test_a_stream_that_outlives_the_grace_time_ends_with_an_in_band_error(tmp_path: Path, signals: list[signal.Signals]):
+def test_a_stream_that_outlives_the_grace_time_ends_with_an_in_band_error(
+    tmp_path: Path, signals: list[signal.Signals]
+):
     """The client is told, repeated signals hang nothing, the exit code is 0 and the run directory is gone."""
     config = "[server]\ngrace_s = 0.3\n"
     with running_upstream() as upstream, running_gateway(tmp_path, config + provider(upstream.url)) as gateway:

@@ -152,9 +152,7 @@ class Gateway:
             self.ledger,
             Upstreams(
                 settings,
-                lambda provider: (
-                    EchoTransport(clock=lambda: 1.0) if provider.kind == "echo" else self.transport
-                ),
+                lambda provider: EchoTransport(clock=lambda: 1.0) if provider.kind == "echo" else self.transport,
                 sleep=sleep,
                 draw=lambda: 0.5,
                 now=lambda: 1000.0,

@@ -99,7 +99,19 @@ def running_gateway(
     with log.open("wb") as output:
         process = subprocess.Popen(
             command
-            or [sys.executable, "-m", "gateway", "serve", "-c", str(file), "-p", "0", "--log-format", "json", *arguments],
+            or [
+                sys.executable,
+                "-m",
+                "gateway",
+                "serve",
+                "-c",
+                str(file),
+                "-p",
+                "0",
+                "--log-format",
+                "json",
+                *arguments,
+            ],
             env=clean_environment(folder) | environment,
             cwd=folder,
             stdin=subprocess.DEVNULL,

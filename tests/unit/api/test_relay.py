@@ -69,7 +69,13 @@ async def test_a_target_renames_the_model_and_the_count_keeps_the_name_that_was_
 async def test_the_gateway_key_stays_and_the_provider_key_goes_up():
     """Credentials, cookies and the encodings that the tap cannot read are replaced, everything else passes."""
     gateway = Gateway(lambda _: response(b"{}"))
-    sent = {"authorization": "Bearer mine", "x-api-key": "mine", "cookie": "c", "accept-encoding": "br", "openai-beta": "b"}
+    sent = {
+        "authorization": "Bearer mine",
+        "x-api-key": "mine",
+        "cookie": "c",
+        "accept-encoding": "br",
+        "openai-beta": "b",
+    }
     await gateway.post(CHAT, PLAIN, headers=sent | {"connection": "x-hop", "x-hop": "1"})
     headers = dict(gateway.transport.requests[0][0].headers)
     assert headers == {

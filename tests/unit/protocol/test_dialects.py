@@ -56,7 +56,9 @@ def test_an_in_band_error_is_what_the_sdk_raises_on():
 
 def test_usage_of_a_plain_answer_is_read_from_its_body():
     """Anthropic's input excludes the cache, so the parts are added up; OpenAI's includes it already."""
-    chat = b'{"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":2,"prompt_tokens_details":{"cached_tokens":4}}}'
+    chat = (
+        b'{"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":2,"prompt_tokens_details":{"cached_tokens":4}}}'
+    )
     assert CHAT.usage_of(chat) == Usage(9, 2)
     message = (
         b'{"type":"message","usage":{"input_tokens":3,"cache_creation_input_tokens":4,'

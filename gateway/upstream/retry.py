@@ -26,7 +26,7 @@ def is_retryable_fault(error: RequestError) -> bool:
 
 def backoff_s(round_number: int, draw: float) -> float:
     """Seconds to wait before round 1, 2, ...: exponential with full jitter; `draw` is in [0, 1)."""
-    return draw * min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2 ** (round_number - 1))
+    return draw * min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2.0 ** (round_number - 1))
 
 
 def asked_wait_s(headers: dict[bytes, bytes], now: float) -> float | None:

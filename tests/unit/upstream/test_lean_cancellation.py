@@ -89,7 +89,7 @@ async def test_request_that_cannot_write_closes_its_socket(serve: Any) -> None:
 
 
 @pytest.mark.parametrize("path", ["silent", "stream"])
-async def test_a_thousand_cancels_leave_no_socket_task_or_place(serve: Any, path: str) -> None:
+async def test_hundreds_of_cancels_leave_no_socket_task_or_place(serve: Any, path: str) -> None:
     """Cancelled while waiting for a place, connecting, waiting for the head or within the body, nothing is left."""
     arrived = asyncio.Event()
 
@@ -101,14 +101,14 @@ async def test_a_thousand_cancels_leave_no_socket_task_or_place(serve: Any, path
     tasks_before = len(asyncio.all_tasks())
     sockets_before = len(os.listdir("/proc/self/fd"))
     async with LeanTransport(max_connections=40) as lean:
-        for batch in range(20):
+        for batch in range(10):  # 2,000 cancels over the four cases
             arrived.clear()
             progress = asyncio.Event() if path == "stream" else arrived
             tasks = [asyncio.ensure_future(ask(lean, f"{server.url}/{path}", progress)) for _ in range(50)]
             if batch % 2:  # some requests have come far, while ten still wait for a place
                 await progress.wait()
             for task in tasks:  # a few in each turn, so that every stage is met
-                if tasks.index(task) % (1 + batch // 4) == 0:
+                if tasks.index(task) % (1 + batch // 2) == 0:
                     await asyncio.sleep(0)
                 task.cancel()
             results = await asyncio.gather(*tasks, return_exceptions=True)

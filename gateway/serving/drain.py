@@ -2,7 +2,10 @@
 
 Granian's own handler stops the worker at the first signal and waits for running requests without a limit; a second
 signal blocks its event loop for good (its signal object sends into a channel of one place, granian 2.8). So the worker
-puts a handler of its own in front: it passes the first signal on, once, and starts the clock.
+puts a handler of its own in front: it passes the first SIGTERM on, once, and starts the clock.
+
+SIGINT is not a worker's business at all: a terminal sends Ctrl-C to the supervisor as well, which sends SIGTERM to its
+workers. A worker that ended by itself before that would look like a crash, and the exit code would be 1.
 """
 
 import asyncio
@@ -11,11 +14,6 @@ from collections.abc import Callable
 from typing import Any
 
 import granian._signals
-import structlog
-
-log = structlog.get_logger("gateway.worker")
-
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Drain:
@@ -42,8 +40,12 @@ class Drain:
 
         def set_loop_signals(loop: asyncio.AbstractEventLoop) -> Any:
             event = original(loop)
-            for number in _SIGNALS:
-                loop.add_signal_handler(number, self.start, loop, event.set)
+            loop.add_signal_handler(signal.SIGINT, _leave_it_to_the_supervisor)
+            loop.add_signal_handler(signal.SIGTERM, self.start, loop, event.set)
             return event
 
         granian._signals.set_loop_signals = set_loop_signals
+
+
+def _leave_it_to_the_supervisor() -> None:
+    """Do nothing."""

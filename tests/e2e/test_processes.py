@@ -102,10 +102,10 @@ def test_a_stream_that_outlives_the_grace_time_ends_with_an_in_band_error(
         assert upstream.streaming.wait(PATIENCE_S)
         worker = gateway.top()["workers"][0]["pid"]
         for number in signals:
-            gateway.process.send_signal(number)
-            # A terminal sends Ctrl-C to the whole group.
+            # A terminal sends Ctrl-C to the whole group; here the worker is first.
             if number is signal.SIGINT:
                 os.kill(worker, number)
+            gateway.process.send_signal(number)
         thread.join(PATIENCE_S)
         assert gateway.process.wait(PATIENCE_S) == 0
         assert not gateway.run_dir.exists()

@@ -1,7 +1,6 @@
 """The official SDKs through a real gateway with two workers: what they get, and what is counted."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import anthropic
 import openai
@@ -179,11 +178,10 @@ def test_a_providers_error_passes_and_counts_as_upstream(gateway: RunningGateway
 def test_a_stream_that_breaks_raises_in_the_sdk(gateway: RunningGateway, chat: openai.OpenAI):
     """The words before the break arrive, then the SDK raises on the in-band error."""
     delta = Delta(gateway)
-    words = []
+    stream = iter(chat.chat.completions.create(model="half", messages=ASK, stream=True))
+    assert next(stream).choices[0].delta.content == "word "
     with pytest.raises(openai.APIError, match="broke off"):
-        for chunk in chat.chat.completions.create(model="half", messages=ASK, stream=True):
-            words.append(chunk.choices[0].delta.content)
-    assert words == ["word "]
+        next(stream)
     assert delta.outcomes() == {"upstream": 1}
 
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from datetime import UTC
 
 from gateway.dashboard.logview import LogView
-from gateway.dashboard.panels import View
 from gateway.dashboard.series import SECOND_NS, History
 from gateway.dashboard.state import Ui
 from gateway.dashboard.theme import make_theme
+from gateway.dashboard.view import View
 from gateway.logs.ring import LogRecord
 from gateway.metrics.outcome import OUTCOMES
 from gateway.metrics.snapshot import (

@@ -45,7 +45,8 @@ class RunningGateway:
 
     def _find_run_dir(self) -> Path | None:
         assert self.process.poll() is None, self.log.read_text()
-        return next((path.parent for path in self.folder.glob("gateway/*/instance.json")), None)
+        found = self.folder.glob(f"gateway/{self.process.pid}-*/instance.json")
+        return next((path.parent for path in found), None)
 
     def _is_ready(self) -> bool:
         assert self.process.poll() is None, self.log.read_text()
@@ -90,9 +91,17 @@ class RunningGateway:
 
 @contextmanager
 def running_gateway(
-    folder: Path, config: str = "", *arguments: str, command: list[str] | None = None, **environment: str
+    folder: Path,
+    config: str = "",
+    *arguments: str,
+    command: list[str] | None = None,
+    runtime: Path | None = None,
 ) -> Iterator[RunningGateway]:
-    """Start a gateway with the configuration and stop it at the end, by whatever means it takes."""
+    """Start a gateway with the configuration and stop it at the end, by whatever means it takes.
+
+    `runtime` is where run directories go, if not in `folder`.
+    """
+    runtime = runtime or folder
     file = folder / "test.toml"
     file.write_text(config)
     log = folder / "gateway.out"
@@ -112,14 +121,14 @@ def running_gateway(
                 "json",
                 *arguments,
             ],
-            env=clean_environment(folder) | environment,
+            env=clean_environment(runtime),
             cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
         )
         try:
-            yield RunningGateway(process, folder, log)
+            yield RunningGateway(process, runtime, log)
         finally:
             process.terminate()
             try:

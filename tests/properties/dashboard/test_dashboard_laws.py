@@ -1,0 +1,286 @@
+"""Laws of the dashboard: every picture fits its terminal, whatever others wrote, and keys survive any split."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from itertools import pairwise
+
+import msgspec
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from wcwidth import wcwidth
+
+from gateway.dashboard import charts, text
+from gateway.dashboard.frame import build_tiles
+from gateway.dashboard.keys import KeyDecoder
+from gateway.dashboard.layout import FOCUSABLE, arrange
+from gateway.dashboard.logview import LogView
+from gateway.dashboard.series import SECOND_NS, History
+from gateway.dashboard.state import SORTS, WINDOWS_S, Ui
+from gateway.dashboard.theme import plain
+from gateway.logs.ring import LogRecord
+from gateway.metrics.snapshot import ChartData, ScalarPoint, StepPoint
+from tests.support.dashboard_scene import make_chart, make_records, make_scene, make_snapshot
+
+STRANGE = [
+    "漢字" * 12,
+    "e\u0301" * 9,
+    "[999]x [!link(http://x)]",
+    "\x1b[2J\x1b]0;title\x07",
+    "👩\u200d💻🇩🇪✈\ufe0f",
+    "a\tb\r\nc\x9b5m",
+    "\u202eabc",
+    "",
+]
+NASTY = st.one_of(st.text(max_size=40), st.sampled_from(STRANGE))
+CHARTS = {seconds: make_chart(seconds) for seconds in (0, 1, 60)}
+ENVIRONS: list[Mapping[str, str]] = [
+    {"TERM": "xterm-256color", "COLORTERM": "truecolor", "LANG": "C.UTF-8"},
+    {"TERM": "linux", "LANG": "C.UTF-8"},
+    {"TERM": "xterm", "NO_COLOR": "1"},
+]
+SCALES = st.builds(charts.linear_scale, st.floats(0, 1e9), st.integers(1, 20), st.just(str), st.floats(1e-3, 10))
+VALUES = st.lists(st.none() | st.floats(0, 1e6), min_size=1, max_size=60)
+
+
+def cells(row: str) -> int:
+    """The width of a painted row, counted without the code under test."""
+    return sum(max(0, wcwidth(char)) for char in plain(row))
+
+
+def test_panels_tile_the_terminal_at_every_size() -> None:
+    """At each size from 1x1 to 250x80 the panels cover every cell exactly once."""
+    for columns in range(1, 251, 3):
+        for rows in range(1, 81):
+            panels = arrange(columns, rows, models=(columns * rows) % 18, workers=rows % 9).panels.values()
+            assert sum(rect.width * rect.height for rect in panels) == columns * rows
+            for rect in panels:
+                assert rect.width > 0
+                assert rect.height > 0
+                assert 0 <= rect.x <= columns - rect.width
+                assert 0 <= rect.y <= rows - rect.height
+            for one in panels:
+                for other in panels:
+                    apart_x = one.x + one.width <= other.x or other.x + other.width <= one.x
+                    apart_y = one.y + one.height <= other.y or other.y + other.height <= one.y
+                    assert one is other or apart_x or apart_y
+
+
+@given(
+    columns=st.integers(1, 60) | st.integers(61, 180),
+    rows=st.integers(1, 30) | st.integers(31, 60),
+    nasty=st.lists(NASTY, min_size=3, max_size=3),
+    ui=st.builds(
+        Ui,
+        window_s=st.sampled_from(WINDOWS_S),
+        focus=st.sampled_from(FOCUSABLE),
+        zoomed=st.booleans(),
+        help=st.booleans(),
+        filtering=st.booleans(),
+        filter_text=NASTY,
+        sort=st.sampled_from(SORTS),
+        log_scale=st.booleans(),
+        theme=st.sampled_from(["dark", "light"]),
+    ),
+    environ=st.sampled_from(ENVIRONS),
+    seconds=st.sampled_from(sorted(CHARTS)),
+)
+def test_every_row_of_every_picture_has_the_width_of_its_panel(
+    columns: int, rows: int, nasty: list[str], ui: Ui, environ: Mapping[str, str], seconds: int
+) -> None:
+    """Whatever the size, the state and what others wrote, each row has its width and is printable."""
+    model, error, event = nasty
+    snapshot = make_snapshot()
+    models = [msgspec.structs.replace(figures, name=model) for figures in snapshot.models]
+    fields = {"path": event, "model": model, "provider": model, "error": error, "status": 200, "ms": 1.0}
+    records = [
+        LogRecord(1, 10**18, "info", "request", "worker-0", fields),
+        LogRecord(2, 10**18, "error", event, "worker-0", {"field": error}),
+    ]
+    view = make_scene(
+        ui=ui,
+        environ=environ,
+        chart=CHARTS[seconds],
+        snapshot=msgspec.structs.replace(snapshot, models=models),
+        records=records,
+    )
+    for tile in build_tiles(replace(view, welcome=(error,)), columns, rows):
+        assert len(tile.rows) == tile.rect.height
+        for row in tile.rows:
+            assert cells(row) == tile.rect.width
+            assert "\x1b" not in plain(row)
+            assert all(char.isprintable() or char == "\u3000" or not char.isascii() for char in plain(row))
+            assert environ.get("LANG") or row.isascii()
+
+
+@given(NASTY, st.integers(0, 30))
+@example("漢", 1)
+def test_padded_text_has_exactly_its_width(string: str, width: int) -> None:
+    """Left or right, cut or padded, cleaned text takes exactly its cells."""
+    cleaned = text.clean(string)
+    for padded in (text.left(cleaned, width), text.right(cleaned, width)):
+        assert cells(padded) == width
+
+
+@given(NASTY)
+def test_cleaning_is_idempotent_and_leaves_nothing_unsafe(string: str) -> None:
+    """Cleaned text is clean, and no control character is left in it."""
+    cleaned = text.clean(string)
+    assert text.clean(cleaned) == cleaned
+    assert not any(char < " " or "\x7f" <= char <= "\x9f" for char in cleaned)
+
+
+KEYS = st.sampled_from(
+    [
+        *(b"q", b"/", b"\r", b"\x7f", b"\x1bx", "é".encode(), "漢".encode(), "👩".encode(), b"\xff"),
+        *(b"\x1b[A", b"\x1bOB", b"\x1b[5~", b"\x1b[1;5C", b"\x1bOH", b"\x1b[4~", b"\x1b\x1b[A"),
+        *(b"\x1b[200~q\x1b[Apaste\x1b[201~", b"\x1b[<35;1;1M", b"\x1b[\xc3\xa9"),
+    ]
+)
+
+
+@given(st.lists(KEYS, max_size=12).map(b"".join), st.data())
+def test_keys_do_not_depend_on_where_the_bytes_are_split(data: bytes, draw: st.DataObject) -> None:
+    """Read at once or in any pieces, the same bytes are the same keys."""
+    cuts = sorted(draw.draw(st.sets(st.integers(0, len(data)))))
+    decoder = KeyDecoder()
+    pieces = [data[start:end] for start, end in pairwise([0, *cuts, len(data)])]
+    assert [key for piece in pieces for key in decoder.feed(piece, 0)] == KeyDecoder().feed(data, 0)
+
+
+@given(st.binary(max_size=60))
+def test_no_input_breaks_the_decoder(data: bytes) -> None:
+    """Any bytes are keys or nothing, and after a pause a plain key is always heard."""
+    decoder = KeyDecoder()
+    decoder.feed(data, 0)
+    assert decoder.feed(b"q", 2.0)[-1:] == ["q"]
+
+
+@given(SCALES, VALUES)
+def test_area_shows_each_value_at_its_height(scale: charts.Scale, values: list[float | None]) -> None:
+    """A gap and a zero are blank, anything else is drawn, and of two values the higher is drawn no lower."""
+    rows = charts.area(values, scale, 4, "block")
+    heights = [sum("▁▂▃▄▅▆▇█".find(row[x]) + 1 for row in rows) for x in range(len(values))]
+    for value, height in zip(values, heights, strict=True):
+        assert (height > 0) == bool(value)
+    known = sorted((value, height) for value, height in zip(values, heights, strict=True) if value is not None)
+    assert [height for _, height in known] == sorted(height for _, height in known)
+
+
+@given(st.floats(1e-6, 1e12), st.integers(1, 40))
+def test_axis_holds_the_highest_value(highest: float, rows: int) -> None:
+    """The axis ends at or above the highest value, less than twice as high, with ticks from the foot to the end."""
+    scale = charts.linear_scale(highest, rows, str, 1e-9)
+    assert highest <= scale.top * (1 + 1e-6)
+    assert scale.top <= highest * 10
+    assert rows < 3 or scale.top <= highest * 2 * (1 + 1e-6)
+    assert (scale.ticks[0][0], scale.ticks[-1][0]) == (0, 1)
+    assert len(charts.y_axis(scale, rows, 12)) == rows
+
+
+@given(st.integers(1, 200), st.sampled_from(["braille", "block", "ascii"]), st.integers(1, 12), st.data())
+def test_charts_have_the_shape_of_their_field(
+    width: int, charset: charts.Charset, rows: int, draw: st.DataObject
+) -> None:
+    """Areas and lines fill exactly their rows and columns, in every character set."""
+    number = charts.resolution(width, charset)
+    values = draw.draw(st.lists(st.none() | st.floats(0, 10), min_size=number, max_size=number))
+    scale = charts.linear_scale(10, rows, str, 1)
+    area = charts.area(values, scale, rows, charset)
+    lines = charts.lines([("p99", values), ("p50", values)], scale, rows, charset)
+    assert [len(row) for row in area] == [width] * rows
+    assert [text.row_cells(row) for row in lines] == [width] * rows
+    assert len(charts.sparkline(values, 10)) == number
+    assert len(charts.time_axis(width, 900)) == width
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 9), st.integers(1, 40)), max_size=60),
+    st.integers(1, 50),
+    st.sampled_from(WINDOWS_S),
+)
+def test_columns_add_up_to_the_samples(samples: list[tuple[int, int]], count: int, window_s: int) -> None:
+    """However the samples fall over the columns, nothing is counted twice or lost: rate times time is the count."""
+    points, now = [], 10_000 * SECOND_NS
+    for finished, quarters in samples:
+        interval = quarters * SECOND_NS // 4
+        now += interval
+        points.append(ScalarPoint(now, interval, finished, (0, finished, 0, 0, 0, 0, 0), 0, 0, 0, 0.0, 0))
+    history = History()
+    # Read once the newest column is past, and within the window of the oldest sample.
+    length = window_s * SECOND_NS // count
+    later = now + length
+    history.update(ChartData(later, points, ()))
+    columns = [column for column in history.columns(window_s, count)[:-1] if column is not None]
+    covered = [point for point in points if point.time_ns - point.interval_ns >= (later // length - count + 1) * length]
+    at_least, at_most = sum(point.finished for point in covered), sum(point.finished for point in points)
+    total = sum(column.finished for column in columns)
+    assert at_least - 1e-6 <= total <= at_most + 1e-6 or count == 1
+    assert sum(column.covered_ns for column in columns) <= (count - 1) * length * (1 + 1e-9)
+
+
+@given(st.lists(st.tuples(st.integers(0, 40), st.none() | st.floats(0.001, 1e5)), max_size=40), st.integers(1, 90))
+def test_percentile_columns_keep_their_order(steps: list[tuple[int, float | None]], count: int) -> None:
+    """In every column p50 <= p95 <= p99, or all three are gaps."""
+    history = History()
+    points = [
+        StepPoint(second * 5 * SECOND_NS, 5 * SECOND_NS, 1, p50, p50 and p50 * 2, p50 and p50 * 3, {"m": 1})
+        for second, p50 in steps
+    ]
+    history.update(ChartData(200 * SECOND_NS, (), points))
+    series = history.percentiles(300, count)
+    for p50, p95, p99 in zip(series["p50"], series["p95"], series["p99"], strict=True):
+        assert (p50 is None) == (p99 is None)
+        assert p50 is None or (p95 is not None and p99 is not None and p50 <= p95 <= p99)
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.tuples(st.just("add"), st.integers(1, 30)),
+            st.tuples(st.just("scroll"), st.integers(-12, 12)),
+            st.tuples(st.just("page"), st.integers(-2, 2)),
+            st.tuples(st.just("filter"), st.integers(0, 3)),
+            st.tuples(st.just("hold"), st.just(0)),
+            st.tuples(st.just("end"), st.just(0)),
+        ),
+        max_size=30,
+    ),
+    st.integers(1, 12),
+)
+def test_scroll_position_stays_on_its_line(moves: list[tuple[str, int]], rows: int) -> None:
+    """New lines never move a held log, a full panel is shown where there are lines, and the counts are right."""
+    log = LogView(keep=40)
+    for move, amount in moves:
+        before = [line.number for line in log.visible(rows)]
+        following = log.following
+        match move:
+            case "add":
+                log.add(make_records(amount))
+                log.check_valid()
+                after = [line.number for line in log.visible(rows)]
+                # Lines may be forgotten, and a panel that is not full fills up; nothing else moves.
+                kept = [number for number in before if number in after]
+                assert following or after[: len(kept)] == kept or len(before) < rows or kept != before
+            case "scroll":
+                log.scroll(amount)
+            case "page":
+                log.page(amount)
+            case "filter":
+                log.set_filter(("", "gpt", "claude-opus", "nothing at all")[amount])
+            case "hold":
+                log.hold()
+            case _:
+                log.end()
+        log.check_valid()
+        shown = log.visible(rows)
+        assert len(shown) == min(rows, log.matching)
+        assert [line.number for line in shown] == sorted(line.number for line in shown)
+
+
+@pytest.mark.parametrize("value", [0.0, 1e-9, 0.5, 9.94, 9.96, 99.4, 99.6, 999.4, 999.6, 1e6, 1e15, math.inf])
+def test_figures_are_short(value: float) -> None:
+    """Every figure fits the eight cells that the tables give it, up to a thousand million million."""
+    for shown in (text.rate(min(value, 1e15)), text.duration(min(value, 1e9)), text.short(min(value, 1e15))):
+        assert len(shown) <= 8

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import click
 import msgspec
 
 from gateway.config import Settings
@@ -54,7 +55,12 @@ def run_top(run_dir: Path | None, once: bool, format: str, environ: Mapping[str,
         return 0
     view = MetricsView(instance.run_dir, clock=boottime_ns, is_alive=is_alive)
     while True:
-        print(_rendered(view.snapshot(_info(instance), _now()), format), flush=True)
+        try:
+            click.echo(_rendered(view.snapshot(_info(instance), _now()), format))
+        except BrokenPipeError:
+            # The reader has seen enough, as `head` does; what is left in the buffer must not fail again at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
         if once:
             return 0
         time.sleep(_REPEAT_S)

@@ -1,6 +1,6 @@
 """What a route handler gets: the services of its worker, and one exchange with its lease and exit stack."""
 
-import secrets
+import random
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
@@ -15,11 +15,6 @@ from gateway.upstream.catalog import Catalog
 from gateway.upstream.client import Upstreams
 
 
-def new_request_id() -> str:
-    """Return an id that no other request has; 64 random bits."""
-    return f"req_{secrets.token_hex(8)}"
-
-
 class Services:
     """What all requests of a worker share; made once, when the application starts."""
 
@@ -30,7 +25,7 @@ class Services:
         upstreams: Upstreams,
         *,
         clock: Callable[[], int] = time.perf_counter_ns,
-        new_id: Callable[[], str] = new_request_id,
+        new_id: Callable[[], str] | None = None,
     ) -> None:
         self.counts = counts
         self.upstreams = upstreams
@@ -38,7 +33,7 @@ class Services:
         self.authenticator = Authenticator(settings.keys)
         self.max_body_bytes = settings.server.max_body_mb << 20
         self.clock = clock
-        self.new_id = new_id
+        self.new_id = new_id or random_request_ids()
         self.running: set[Interruption] = set()
         self.draining = False
 
@@ -60,6 +55,12 @@ class Exchange:
     def take_stack(self) -> AsyncExitStack:
         """Return the stack; from now on its new owner must close it."""
         return self._stack.pop_all()
+
+
+def random_request_ids() -> Callable[[], str]:
+    """Return a source of ids with 64 random bits; they have to be unique, not hard to guess."""
+    bits = random.Random().getrandbits
+    return lambda: f"req_{bits(64):016x}"
 
 
 async def open_exchange(request: Request) -> AsyncIterator[Exchange]:  # type: ignore[type-arg]

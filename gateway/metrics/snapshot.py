@@ -1,0 +1,140 @@
+"""What a viewer gets: the figures of one moment, which encode to the JSON of `gateway top`, and the chart data.
+
+The order of the fields is that of the JSON. None stands where there is no data.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+SCHEMA = 1
+
+
+class Tokens(msgspec.Struct, frozen=True):
+    """Token counts as the providers reported them."""
+
+    input: int
+    output: int
+
+
+class Latency(msgspec.Struct, frozen=True):
+    """Percentiles in milliseconds over `count` requests of every outcome."""
+
+    count: int
+    p50: float | None
+    p95: float | None
+    p99: float | None
+
+
+class Lifetime(msgspec.Struct, frozen=True):
+    """Everything since the instance was started, dead workers included."""
+
+    started: int
+    finished: int
+    outcomes: dict[str, int]
+    tokens: Tokens
+
+
+class WindowFigures(msgspec.Struct, frozen=True):
+    """The last `seconds`, or as much of them (`coverage_s`, which late steps can lengthen) as there is."""
+
+    seconds: int
+    coverage_s: float | None
+    finished: int
+    requests_per_second: float | None
+    errors_per_second: float | None
+    outcomes: dict[str, int]
+    tokens: Tokens
+    latency_ms: Latency
+
+
+class InstanceInfo(msgspec.Struct, frozen=True):
+    """Which gateway this is."""
+
+    pid: int
+    version: str
+    address: str
+    started_at: str
+
+
+class WorkerFigures(msgspec.Struct, frozen=True):
+    """One worker slot and the process in it."""
+
+    slot: int
+    pid: int
+    alive: bool
+    active: int
+    cpu_percent: float | None
+    rss_bytes: int | None
+
+
+class ModelWindow(msgspec.Struct, frozen=True):
+    """One model in the window."""
+
+    finished: int
+    errors: int
+    tokens: Tokens
+    latency_ms: Latency
+
+
+class ModelFigures(msgspec.Struct, frozen=True):
+    """One model, or "other" for all after the first sixteen."""
+
+    name: str
+    active: int
+    window: ModelWindow
+    lifetime: Lifetime
+
+
+class LogFigures(msgspec.Struct, frozen=True):
+    """The state of the logs."""
+
+    dropped: int
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """The whole gateway at one moment."""
+
+    schema: int
+    instance: InstanceInfo
+    taken_at: str
+    active: int
+    workers: list[WorkerFigures]
+    lifetime: Lifetime
+    window: WindowFigures
+    models: list[ModelFigures]
+    log: LogFigures
+
+
+class ScalarPoint(msgspec.Struct, frozen=True):
+    """One interval of about 250 ms: what was counted in it, and the gauges at its end, `time_ns` on the clock."""
+
+    time_ns: int
+    interval_ns: int
+    finished: int
+    outcomes: tuple[int, ...]
+    input_tokens: int
+    output_tokens: int
+    active: int
+    cpu_percent: float
+    rss_bytes: int
+
+
+class StepPoint(msgspec.Struct, frozen=True):
+    """One interval of about 5 s up to `time_ns`: its percentiles, and how many requests finished by model."""
+
+    time_ns: int
+    interval_ns: int
+    count: int
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+    models: dict[str, int]
+
+
+class ChartData(msgspec.Struct, frozen=True):
+    """Both series, oldest first; each interval begins where the one before ended."""
+
+    now_ns: int
+    scalars: Sequence[ScalarPoint]
+    steps: Sequence[StepPoint]

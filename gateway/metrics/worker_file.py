@@ -1,0 +1,247 @@
+"""The counts of one worker in a memory-mapped file: written by that worker alone, read by anyone at any time.
+
+Every cell only grows, so whatever a reader sees was true at some moment, and what is derived stays consistent by the
+order of stores and loads:
+
+- The writer counts a request as started, later as started under its model's entry, then its latency and tokens, and
+  as the very last its outcome. A finish is published by its outcome.
+- The reader goes the other way: outcomes, then everything else, the starts of the worker after those of its entries.
+  So it sees the start, the latency and the tokens of every finish that it sees, and active = started - finished -
+  abandoned is never negative. The starts come soon after the outcomes: what begins and ends between the two reads is
+  shown as active.
+
+Neither `finished` (the sum of the outcomes) nor the number of latencies (the sum of the cells) nor the starts without
+a known model (those of the worker less those of the named entries) is stored, so no two cells can disagree about them.
+A worker that is killed between two stores leaves a latency without an outcome; its request counts as abandoned.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+
+from gateway.metrics.cells import CELLS
+from gateway.metrics.entries import ENTRIES, MAX_NAME_BYTES, NAMED, OTHER, OTHER_NAME, UNATTRIBUTED, EntryNames
+from gateway.metrics.errors import WorkerFileError
+from gateway.metrics.layout import IDENTITY, FileKind, MappedFile, Record
+from gateway.metrics.outcome import OUTCOMES
+from gateway.metrics.window import COUNTERS, Totals, total
+
+HEADER: Final = Record(
+    **IDENTITY.runs,
+    slot=1,
+    pid=1,
+    process_started=1,
+    generation=1,  # how many processes have written this file
+    started=1,
+    log_dropped=1,
+    invalid=1,  # figures that were out of range and have been clamped
+)
+ENTRY: Final = Record(
+    name=1 + MAX_NAME_BYTES // 8,
+    started=1,
+    abandoned=1,  # active when their process died
+    outcomes=len(OUTCOMES),
+    input_tokens=1,
+    output_tokens=1,
+    cells=CELLS,
+)
+KIND: Final = FileKind(b"gwworker", 1, ((HEADER, 1), (ENTRY, ENTRIES)), WorkerFileError)
+_FILE_NAME = re.compile(r"worker-\d+\.metrics")
+
+
+def worker_file_name(slot: int) -> str:
+    """The name of a slot's file in the run directory."""
+    return f"worker-{slot}.metrics"
+
+
+def entry_offset(entry: int) -> int:
+    """Where an entry starts, in cells."""
+    return HEADER.cells + entry * ENTRY.cells
+
+
+class WorkerFile:
+    """The writer's side. The caller makes sure that a slot has one living writer."""
+
+    def __init__(self, file: MappedFile) -> None:
+        self._file = file
+        self.cells = file.cells
+
+    @classmethod
+    def open(cls, path: Path, *, slot: int, pid: int, process_started: float) -> Self:
+        """Create the file, or take over that of a dead predecessor.
+
+        Its counts go on and its active requests are abandoned. Readers see the new file from one moment to the next.
+        Raises OSError, and WorkerFileError if `path` is not a worker file of this layout.
+        """
+
+        def fill(file: MappedFile) -> None:
+            if predecessor is not None:
+                file.cells[:] = predecessor.file.cells
+                for entry in predecessor.read(cells=False).entries:
+                    file.cells[entry_offset(entry.entry) + ENTRY["abandoned"]] += entry.active
+            file.cells[HEADER["slot"]] = slot
+            file.cells[HEADER["pid"]] = pid
+            file.floats[HEADER["process_started"]] = process_started
+            file.cells[HEADER["generation"]] += 1
+            file.put_text(entry_offset(OTHER) + ENTRY["name"], OTHER_NAME)
+
+        try:
+            predecessor = WorkerFileReader(path)
+        except FileNotFoundError:
+            predecessor = None
+        try:
+            return cls(KIND.create(path, fill))
+        finally:
+            if predecessor is not None:
+                predecessor.close()
+
+    def names(self) -> list[str]:
+        """The models that have an entry of their own, in the order of the entries."""
+        names = (self._file.get_text(entry_offset(entry) + ENTRY["name"]) for entry in NAMED)
+        return [name for name in names if name]
+
+    def publish_name(self, entry: int, name: str) -> None:
+        """Give an unused entry its name, of at most 128 bytes."""
+        self._file.put_text(entry_offset(entry) + ENTRY["name"], name)
+
+    def close(self) -> None:
+        """Unmap; the collector must not be used any more. The file and its counts stay."""
+        self._file.close()
+
+
+@dataclass(frozen=True, slots=True)
+class EntryReading:
+    """What a worker has counted under one entry."""
+
+    entry: int
+    name: str
+    started: int
+    abandoned: int
+    totals: Totals
+
+    @property
+    def active(self) -> int:
+        """Requests that are running, or were when their process died; not negative even after a finish too many."""
+        return max(0, self.started - self.totals.finished - self.abandoned)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerReading:
+    """What a worker has counted: the unattributed entry, the named ones and "other"."""
+
+    started: int
+    log_dropped: int
+    invalid: int
+    entries: list[EntryReading]
+
+    @property
+    def active(self) -> int:
+        """Requests that are running, or were when their process died."""
+        return sum(entry.active for entry in self.entries)
+
+    def check_valid(self) -> None:
+        """Assert what holds in every reading, however the reads and the writes were interleaved."""
+        for entry in self.entries:
+            assert entry.started == entry.totals.finished + entry.active + entry.abandoned
+            assert not entry.totals.cells or sum(entry.totals.cells) >= entry.totals.finished
+        assert self.started == sum(entry.started for entry in self.entries)
+
+
+class WorkerFileReader:
+    """A reader's side. Identity is read once: a new process comes with a new file."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises FileNotFoundError, or WorkerFileError if this is not a worker file of this layout."""
+        self.file = KIND.open(path)
+        self.slot = self.file.cells[HEADER["slot"]]
+        self.pid = self.file.cells[HEADER["pid"]]
+        self.process_started = self.file.floats[HEADER["process_started"]]
+        self.generation = self.file.cells[HEADER["generation"]]
+        self._names = [""] * ENTRIES
+        self._known = [Totals() for _ in range(ENTRIES)]
+
+    def read(self, *, cells: bool = True) -> WorkerReading:
+        """Everything that was published before the call; without `cells` the totals have no latencies."""
+        memory = self.file.cells
+        used = [entry for entry in range(ENTRIES) if entry == UNATTRIBUTED or self._name(entry)]
+        counters = [self._counters(entry) for entry in used]
+        started = [memory[entry_offset(entry) + ENTRY["started"]] for entry in used]
+        abandoned = [memory[entry_offset(entry) + ENTRY["abandoned"]] for entry in used]
+        worker_started = memory[HEADER["started"]]
+        started[UNATTRIBUTED] = worker_started - sum(started)
+        totals = list(map(self._with_cells, used, counters)) if cells else list(map(Totals, counters))
+        return WorkerReading(
+            worker_started,
+            memory[HEADER["log_dropped"]],
+            memory[HEADER["invalid"]],
+            list(map(EntryReading, used, [self._names[entry] for entry in used], started, abandoned, totals)),
+        )
+
+    def close(self) -> None:
+        """Unmap."""
+        self.file.close()
+
+    def _name(self, entry: int) -> str:
+        if not self._names[entry]:
+            self._names[entry] = self.file.get_text(entry_offset(entry) + ENTRY["name"])
+        return self._names[entry]
+
+    def _counters(self, entry: int) -> tuple[int, ...]:
+        start = entry_offset(entry) + ENTRY["outcomes"]
+        return tuple(self.file.cells[start : start + COUNTERS])
+
+    def _with_cells(self, entry: int, counters: tuple[int, ...]) -> Totals:
+        # Without a new outcome no new latency is published either, and reading 896 cells costs more than nine.
+        if counters != self._known[entry].counters:
+            start = entry_offset(entry) + ENTRY["cells"]
+            self._known[entry] = Totals(counters, self.file.cells[start : start + CELLS].tolist())
+        return self._known[entry]
+
+
+class WorkerFiles:
+    """The worker files of a run directory; those that disappear with it stay mapped, so that their counts remain."""
+
+    def __init__(self, run_dir: Path) -> None:
+        self._run_dir = run_dir
+        self._readers: dict[str, WorkerFileReader] = {}
+
+    def refresh(self, *, skip_invalid: bool = False) -> list[WorkerFileReader]:
+        """Map what is new or has been taken over, and return all by slot; raises WorkerFileError."""
+        try:
+            paths = [path for path in self._run_dir.iterdir() if _FILE_NAME.fullmatch(path.name)]
+        except FileNotFoundError:
+            paths = []
+        for path in paths:
+            known = self._readers.get(path.name)
+            try:
+                if known is None or known.file.inode != path.stat().st_ino:
+                    self._readers[path.name] = WorkerFileReader(path)
+                    if known is not None:
+                        known.close()
+            except FileNotFoundError:
+                continue
+            except WorkerFileError:
+                if not skip_invalid:
+                    raise
+        return sorted(self._readers.values(), key=lambda reader: reader.slot)
+
+    def close(self) -> None:
+        """Unmap all."""
+        for reader in self._readers.values():
+            reader.close()
+
+
+def roll_up(readings: Iterable[WorkerReading], names: EntryNames) -> list[Totals]:
+    """The totals of all workers by the entries of the instance: workers number the same models differently."""
+    parts: list[list[Totals]] = [[] for _ in range(ENTRIES)]
+    for reading in readings:
+        for entry in reading.entries:
+            parts[instance_entry(entry, names)].append(entry.totals)
+    return list(map(total, parts))
+
+
+def instance_entry(entry: EntryReading, names: EntryNames) -> int:
+    """The entry of the instance for that of a worker."""
+    return names[entry.name] if entry.name else UNATTRIBUTED

@@ -1,0 +1,99 @@
+"""Laws of merging and subtracting totals."""
+
+from itertools import accumulate
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.metrics.cells import CELLS
+from gateway.metrics.outcome import OUTCOMES
+from gateway.metrics.window import COUNTERS, MODULUS_MASK, Totals, per_second, total
+
+FINISHES = st.lists(
+    st.tuples(st.sampled_from(OUTCOMES), st.integers(0, CELLS - 1), st.integers(0, 1000), st.integers(0, 1000)),
+    max_size=8,
+)
+
+
+def record(finishes: list[tuple[int, int, int, int]]) -> Totals:
+    """The totals of requests given as outcome, cell, input and output tokens."""
+    counters, cells = [0] * COUNTERS, [0] * CELLS
+    for outcome, cell, input_tokens, output_tokens in finishes:
+        counters[outcome] += 1
+        counters[-2] += input_tokens
+        counters[-1] += output_tokens
+        cells[cell] += 1
+    return Totals(tuple(counters), cells if finishes else ())
+
+
+TOTALS = FINISHES.map(record)
+
+
+def cut(totals: Totals) -> Totals:
+    """As the history stores it."""
+    return Totals(totals.counters, [cell & MODULUS_MASK for cell in totals.cells])
+
+
+@given(TOTALS, TOTALS)
+def test_merge_is_commutative(one: Totals, other: Totals) -> None:
+    """a + b = b + a."""
+    assert total([one, other]) == total([other, one])
+
+
+@given(TOTALS, TOTALS, TOTALS)
+def test_merge_is_associative(one: Totals, two: Totals, three: Totals) -> None:
+    """(a + b) + c = a + (b + c) = a + b + c."""
+    assert total([total([one, two]), three]) == total([one, total([two, three])]) == total([one, two, three])
+
+
+@given(TOTALS)
+def test_nothing_is_the_identity(totals: Totals) -> None:
+    """a + 0 = a, and the sum of nothing is 0."""
+    assert total([totals, Totals()]) == total([totals]) == totals
+    assert total([]) == Totals()
+
+
+@given(FINISHES, FINISHES)
+def test_merge_equals_recording_both(
+    one: list[tuple[int, int, int, int]], two: list[tuple[int, int, int, int]]
+) -> None:
+    """Totals of parts add up to the totals of the whole."""
+    assert total([record(one), record(two)]) == record(one + two)
+
+
+@given(TOTALS, TOTALS)
+def test_since_undoes_merge(edge: Totals, window: Totals) -> None:
+    """(a + b) - a = b, and no figure is negative."""
+    difference = total([edge, window]).since(edge)
+    assert difference.counters == window.counters
+    assert sum(difference.cells) == window.finished
+    assert not any(window.counters) or list(difference.cells) == list(window.cells)
+
+
+@given(TOTALS, TOTALS, st.integers(0, 2**40))
+def test_differences_survive_the_wrap_of_cells(edge: Totals, window: Totals, already: int) -> None:
+    """Cells that have passed 2^32 give the same difference from an edge that was cut to 32 bits."""
+    ages = Totals((already,) * COUNTERS, [already] * CELLS)
+    before = total([ages, edge])
+    difference = total([before, window]).since(cut(before))
+    assert difference.counters == window.counters
+    assert sum(difference.cells) == window.finished
+
+
+@given(st.lists(st.tuples(st.integers(0, 10**6), st.integers(1, 10**12)), max_size=50))
+def test_rates_times_elapsed_time_give_the_count(intervals: list[tuple[int, int]]) -> None:
+    """The sum of rate * dt is the number of requests, however uneven the intervals are."""
+    counts = [round((per_second(count, elapsed) or 0) * elapsed / 1e9) for count, elapsed in intervals]
+    assert list(accumulate(counts)) == list(accumulate(count for count, _ in intervals))
+
+
+@given(st.integers(0, 10**6), st.integers(-(10**12), 0))
+def test_no_elapsed_time_has_no_rate(count: int, elapsed_ns: int) -> None:
+    """A rate over no time, or over a clock that went back, is None."""
+    assert per_second(count, elapsed_ns) is None
+
+
+@given(TOTALS)
+def test_errors_are_the_five_error_types(totals: Totals) -> None:
+    """finished = ok + cancelled + errors."""
+    assert totals.finished == totals.outcomes[0] + totals.outcomes[1] + totals.errors

@@ -1,4 +1,7 @@
-"""A process that runs the viewer on its own terminal: RUN_DIR PID owns|top, and for `owns` a file that ends it."""
+"""A process that runs the viewer on its terminal: RUN_DIR PID MODE ENDED.
+
+MODE is `owns`, `top` or `fails`. Once the file ENDED is there, the server has ended, or asking for it fails.
+"""
 
 import os
 import sys
@@ -11,8 +14,6 @@ from gateway.metrics.snapshot import InstanceInfo
 def main() -> None:
     """Run the viewer and say how it ended."""
     run_dir, pid, mode, ended = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3], Path(sys.argv[4])
-    if mode == "fails":
-        os.environ["TERM"] = "xterm"
 
     def server_exit() -> int | None:
         if mode == "fails" and ended.exists():

@@ -1,0 +1,133 @@
+"""What every panel works with: the view of everything that is known, and the box that it draws itself in."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from gateway.dashboard import charts
+from gateway.dashboard.layout import Rect
+from gateway.dashboard.logview import LogView
+from gateway.dashboard.series import SECOND_NS, Column, History
+from gateway.dashboard.state import Ui
+from gateway.dashboard.text import Row, duration, row_cells, uptime
+from gateway.dashboard.theme import Theme
+from gateway.metrics.snapshot import Latency, Snapshot
+
+# The sampler ticks four times a second; without a sample for this long the figures are no longer live.
+STALE_S = 2.0
+
+
+@dataclass(frozen=True)
+class View:
+    """Everything that a picture is made of.
+
+    `memory_bytes` is the memory of the host; `welcome` are lines for a gateway that has served nothing yet.
+    """
+
+    snapshot: Snapshot
+    history: History
+    log: LogView
+    ui: Ui
+    theme: Theme
+    memory_bytes: int
+    stopped: bool = False
+    welcome: Sequence[str] = ()
+
+    def over_time(
+        self, width: int, figure: Callable[[Column], float], *, one_a_cell: bool = False
+    ) -> list[float | None]:
+        """One figure over the chosen window for a chart, or a sparkline (`one_a_cell`), of that many cells."""
+        columns = self.columns(width, one_a_cell=one_a_cell)
+        return [None if column is None else figure(column) for column in columns]
+
+    def columns(self, width: int, *, one_a_cell: bool = False) -> list[Column | None]:
+        """The history over the chosen window in as many columns as a chart of that many cells can show."""
+        number = width if one_a_cell else charts.resolution(width, self.theme.charset)
+        return self.history.columns(self.ui.window_s, max(1, number))
+
+    @property
+    def workers(self) -> int:
+        """How many workers are alive."""
+        return sum(worker.alive for worker in self.snapshot.workers)
+
+    @property
+    def cpu_percent(self) -> float | None:
+        """What all workers use, in percent of one core."""
+        return _total([worker.cpu_percent for worker in self.snapshot.workers if worker.alive])
+
+    @property
+    def rss_bytes(self) -> float | None:
+        """The memory of all workers."""
+        return _total([worker.rss_bytes for worker in self.snapshot.workers if worker.alive])
+
+
+def _total(figures: Sequence[float | None]) -> float | None:
+    known = [figure for figure in figures if figure is not None]
+    return sum(known) if known else None
+
+
+def box(rect: Rect, title: Row, figures: Sequence[Row], body: Sequence[Row], view: View, focused: bool) -> list[str]:
+    """A bordered panel; the last of `figures` are left out of the title where it is too narrow for all of them."""
+    theme, inner = view.theme, rect.width - 4
+    border = "border.focus" if focused else "border"
+    room = rect.width - 6 - row_cells(title)
+    shown = fitting(figures, room)
+    line = "─" * (rect.width - 4 - row_cells(title) - (row_cells(shown) + 2 if shown else 0))
+    top: Row = [(border, "╭ "), *title, (border, f" {line}")]
+    top += [(border, " "), *shown, (border, " ╮")] if shown else [(border, "╮")]
+    rows = [theme.paint(top, rect.width)]
+    before, after = theme.paint([(border, "│ ")], 2), theme.paint([(border, " │")], 2)
+    edge = rect.x + rect.width - 1
+    padded = [*body[: rect.height - 2], *[[]] * (rect.height - 2 - len(body))]
+    rows += [f"{before}{theme.paint(row, inner, edge)}{after}" for row in padded]
+    rows.append(theme.paint([(border, "╰" + "─" * (rect.width - 2) + "╯")], rect.width))
+    return rows[: rect.height]
+
+
+def fitting(parts: Sequence[Row], room: int) -> Row:
+    """As many of the parts, from the first, as fit, two cells apart, or one where that saves a part."""
+    for kept in range(len(parts), 0, -1):
+        for gap in ("  ", " "):
+            row: Row = [segment for part in parts[:kept] for segment in (("border", gap), *part)][1:]
+            if row_cells(row) <= room:
+                return row
+    return []
+
+
+def panel(name: str, rect: Rect, view: View, figures: Sequence[Row], body: Sequence[Row]) -> list[str]:
+    """A box with its name, bright if it has the focus, and its main figures in the title."""
+    focused = view.ui.focus == name
+    return box(rect, [("title.focus" if focused else "title", name)], figures, body, view, focused)
+
+
+def labelled(role: str, label: str, value: str) -> Row:
+    """A label in that role and its value."""
+    return [(role, f"{label} "), ("strong", value)]
+
+
+def feed_state(view: View) -> Row:
+    """Whether the picture is live, with a sign and a word."""
+    if view.stopped:
+        return [("halt", "■ gateway stopped")]
+    if view.ui.frozen:
+        return [("halt", "‖ frozen")]
+    samples = view.history.scalars
+    age_s = (view.history.now_ns - samples[-1].time_ns) / SECOND_NS if samples else 0.0
+    if age_s > STALE_S:
+        return [("halt", f"◌ stale {uptime(age_s)}")]
+    return [("live", "● live")]
+
+
+def percentile_figures(latency_ms: Latency) -> list[Row]:
+    """The three percentiles, each in the colour of its line."""
+    named = (("p50", latency_ms.p50), ("p95", latency_ms.p95), ("p99", latency_ms.p99))
+    return [labelled(name, name, duration(value)) for name, value in named]
+
+
+def highest_of(values: charts.Values) -> float:
+    """The highest value, 0 if there is none."""
+    return max((value for value in values if value is not None), default=0.0)
+
+
+def trend_of(values: charts.Values) -> str:
+    """A sparkline that its highest value fills."""
+    return charts.sparkline(values, highest_of(values))

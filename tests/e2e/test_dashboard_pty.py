@@ -1,0 +1,335 @@
+"""The dashboard as a process on a real pseudo-terminal, seen through an emulator."""
+
+import fcntl
+import json
+import os
+import pty
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyte
+import pytest
+
+from gateway.logs.ring import RingWriter
+from gateway.metrics.clock import boottime_ns
+from gateway.metrics.collector import Collector
+from gateway.metrics.outcome import Outcome
+from gateway.metrics.sampler import ProcessUsage, Sampler
+from gateway.metrics.worker_file import WorkerFile
+from gateway.serving.processes import is_alive, process_started
+
+# Long enough for a loaded machine; nothing waits this long unless it fails.
+PATIENCE_S = 15.0
+ROOT = Path(__file__).parents[2]
+
+
+class Gateway:
+    """The writing side of a run directory, without a server: one worker's counts, the sampler and the log ring."""
+
+    def __init__(self, run_dir: Path) -> None:
+        self.run_dir = run_dir
+        started = process_started(os.getpid())
+        assert started is not None
+        self.worker = WorkerFile.open(run_dir / "worker-0.metrics", slot=0, pid=os.getpid(), process_started=started)
+        self.collector = Collector(self.worker)
+        self.sampler = Sampler(
+            run_dir, clock=boottime_ns, probe=lambda pid: ProcessUsage(12.0, 64 * 2**20), is_alive=is_alive
+        )
+        self.ring = RingWriter.create(run_dir / "worker-0.log", pid=os.getpid(), capacity=200)
+        self.logged = 0
+        self.sampler.tick()
+
+    def serve(self, requests: int) -> None:
+        """Count requests of one model, and log a numbered line for each."""
+        entry = self.collector.attribute("tiny-model")
+        for _ in range(requests):
+            self.collector.started()
+            self.collector.finished(entry, Outcome.OK, 25_000_000, 100, 10)
+        self.log(requests)
+        self.sampler.tick()
+
+    def log(self, lines: int) -> None:
+        """Log numbered lines."""
+        for _ in range(lines):
+            self.logged += 1
+            payload = json.dumps({"event": f"line {self.logged:05} of the log"}).encode()
+            self.ring.append(time.time_ns(), "info", payload)
+
+    def close(self) -> None:
+        """Unmap everything."""
+        self.ring.close()
+        self.sampler.close()
+        self.worker.close()
+
+
+class Dashboard:
+    """A viewer on a pseudo-terminal: its bytes, its screen, and a keyboard."""
+
+    def __init__(self, gateway: Gateway, mode: str, pid: int, columns: int = 80, rows: int = 24) -> None:
+        self.main, self.side = pty.openpty()
+        self.screen = pyte.Screen(columns, rows)
+        self._stream = pyte.ByteStream(self.screen)
+        self._set_size(columns, rows)
+        self.settings = termios.tcgetattr(self.side)
+        self.raw = b""
+        self.ended_file = gateway.run_dir / "ended"
+        environ = {**os.environ, "TERM": "xterm-256color", "LC_ALL": "C.UTF-8", "PTG_COLOR_SYSTEM": "none of these"}
+        # What a shell exports must not be taken for the size.
+        environ |= {"COLUMNS": "20", "LINES": "5"}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.support.dashboard_child", gateway.run_dir, str(pid), mode, self.ended_file],
+            stdin=self.side,
+            stdout=self.side,
+            stderr=self.side,
+            cwd=ROOT,
+            env=environ,
+            start_new_session=True,
+        )
+
+    def _set_size(self, columns: int, rows: int) -> None:
+        fcntl.ioctl(self.main, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def resize(self, columns: int, rows: int) -> None:
+        """Change the size of the terminal, as a window manager does."""
+        self.screen.resize(rows, columns)
+        self._set_size(columns, rows)
+        self.process.send_signal(signal.SIGWINCH)
+
+    def type(self, keys: bytes) -> None:
+        """Press keys."""
+        os.write(self.main, keys)
+
+    def read(self, seconds: float) -> None:
+        """Take what the process writes within that time."""
+        if select.select([self.main], [], [], seconds)[0]:
+            data = os.read(self.main, 65_536)
+            self.raw += data
+            self._stream.feed(data)
+
+    @property
+    def text(self) -> str:
+        """The screen as text."""
+        return "\n".join(self.screen.display)
+
+    def wait_for(self, what: str | Callable[[], bool]) -> None:
+        """Read until the screen shows a text, or something is so."""
+        is_so = what if callable(what) else lambda: what in self.text
+        deadline = time.monotonic() + PATIENCE_S
+        while not is_so():
+            assert time.monotonic() < deadline, f"{what} did not come; the screen is\n{self.text}"
+            self.read(0.05)
+
+    def ends(self) -> int:
+        """Wait for the process to end, taking its last output; returns the exit status."""
+        self.wait_for(lambda: self.process.poll() is not None)
+        while select.select([self.main], [], [], 0.05)[0]:
+            self.read(0)
+        return self.process.returncode
+
+    def assert_restored(self) -> None:
+        """The terminal is as it was: settings, screen, cursor, wrapping and paste mode."""
+        assert termios.tcgetattr(self.side) == self.settings
+        for mode, state in ((b"1049", b"l"), (b"25", b"h"), (b"7", b"h"), (b"2004", b"l"), (b"2026", b"l")):
+            last = max(self.raw.rfind(b"\x1b[?" + mode + b"h"), self.raw.rfind(b"\x1b[?" + mode + b"l"))
+            assert self.raw[last:].startswith(b"\x1b[?" + mode + state), mode
+
+    def close(self) -> None:
+        """End the process, whatever state it is in."""
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        os.close(self.main)
+        os.close(self.side)
+
+
+@pytest.fixture
+def gateway(tmp_path: Path) -> Iterator[Gateway]:
+    """A gateway that served five requests."""
+    gateway = Gateway(tmp_path)
+    gateway.serve(5)
+    yield gateway
+    gateway.close()
+
+
+@pytest.fixture
+def show(gateway: Gateway) -> Iterator[Callable[..., Dashboard]]:
+    """Start dashboards; they are ended with the test."""
+    shown: list[Dashboard] = []
+
+    def start(mode: str = "owns", pid: int | None = None, **size: Any) -> Dashboard:
+        dashboard = Dashboard(gateway, mode, pid or os.getpid(), **size)
+        shown.append(dashboard)
+        dashboard.wait_for("live" if size.get("columns", 80) >= 40 else "too small")
+        return dashboard
+
+    yield start
+    for dashboard in shown:
+        dashboard.close()
+
+
+Show = Callable[..., Dashboard]
+
+
+@pytest.mark.parametrize("key", [b"q", b"\x1b", b"\x03"])
+def test_quit_keys_end_it_and_restore_the_terminal(show: Show, key: bytes) -> None:
+    """q, a lone Esc and Ctrl-C end the viewer with status 0, and the terminal is as before."""
+    dashboard = show()
+    dashboard.wait_for("tiny-model")
+    assert b"\x1b[?1049h" in dashboard.raw
+    dashboard.type(key)
+    assert dashboard.ends() == 0
+    assert b"the viewer ended with quit" in dashboard.raw
+    dashboard.assert_restored()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_signals_end_it_and_restore_the_terminal(show: Show, number: signal.Signals) -> None:
+    """Every signal that asks a process to end is a way out that restores the terminal."""
+    dashboard = show()
+    dashboard.process.send_signal(number)
+    assert dashboard.ends() == 0
+    dashboard.assert_restored()
+
+
+def test_figures_are_those_that_were_counted(show: Show, gateway: Gateway) -> None:
+    """Requests that are counted while it runs appear with their exact tokens."""
+    dashboard = show(columns=140, rows=40)
+    dashboard.wait_for("500 in 50 out")
+    gateway.serve(15)
+    dashboard.wait_for("2k in 200 out")
+    dashboard.wait_for("line 00020 of the log")
+
+
+def test_hiding_loses_no_log_line(show: Show, gateway: Gateway) -> None:
+    """Hidden and shown again under a running log, the normal screen gets every line once and in order."""
+    dashboard = show()
+    gateway.log(40)
+    dashboard.wait_for("line 00045")
+    dashboard.type(b"d")
+    dashboard.wait_for(lambda: dashboard.raw.count(b"line 00045 of the log\r\n") == 1)
+    gateway.log(30)
+    dashboard.wait_for(lambda: b"line 00075 of the log\r\n" in dashboard.raw)
+    dashboard.type(b"d")
+    dashboard.wait_for("live")
+    gateway.log(25)
+    dashboard.wait_for("line 00100")
+    dashboard.type(b"d")
+    dashboard.wait_for(lambda: b"line 00100 of the log\r\n" in dashboard.raw)
+    printed = [int(part[:5]) for part in dashboard.raw.split(b"line ")[1:] if part[5:].startswith(b" of the log\r\n")]
+    assert printed == list(range(1, 101))
+    dashboard.type(b"q")
+    assert dashboard.ends() == 0
+    dashboard.assert_restored()
+
+
+def test_scrolling_stays_on_its_lines_until_end(show: Show, gateway: Gateway) -> None:
+    """Scrolled up, new lines do not move the log and are counted; End follows again."""
+    gateway.log(60)
+    dashboard = show()
+    dashboard.wait_for("line 00065")
+    dashboard.type(b"\x1b[5~")
+    dashboard.wait_for("3 new below")
+    dashboard.wait_for("line 00062")
+    gateway.log(10)
+    dashboard.wait_for("13 new below")
+    assert "line 00062" in dashboard.text
+    assert "line 00063" not in dashboard.text
+    dashboard.type(b"\x1bOF")
+    dashboard.wait_for("following")
+    dashboard.wait_for("line 00075")
+
+
+def test_filter_narrows_the_log(show: Show, gateway: Gateway) -> None:
+    """The filter takes any character, also those that are keys, and Esc closes it before anything else."""
+    gateway.log(30)
+    dashboard = show()
+    dashboard.type(b"/line 00030q")
+    dashboard.wait_for("no line matches")
+    dashboard.type(b"\x7f\r")
+    dashboard.wait_for(lambda: "line 00030" in dashboard.text and "line 00029" not in dashboard.text)
+    dashboard.type(b"\x1b")
+    dashboard.wait_for("line 00035")
+    assert dashboard.process.poll() is None
+
+
+def test_resize_redraws_everything(show: Show) -> None:
+    """After any resize the whole picture is there in the new size."""
+    dashboard = show()
+    for columns, rows, mark in ((140, 40, "workers"), (30, 8, "too small: needs 40x10"), (40, 10, ":8000")):
+        dashboard.resize(columns, rows)
+        dashboard.wait_for(mark)
+    dashboard.resize(80, 24)
+    dashboard.wait_for(lambda: dashboard.screen.display[0].endswith("live ╮") and "╰" in dashboard.screen.display[22])
+
+
+def test_stop_and_continue_give_the_terminal_back_and_take_it_again(show: Show) -> None:
+    """Ctrl-Z leaves the screen, and going on takes it again with a full picture."""
+    dashboard = show()
+    for ask in (lambda: dashboard.type(b"\x1a"), lambda: dashboard.process.send_signal(signal.SIGTSTP)):
+        seen = len(dashboard.raw)
+        ask()
+        dashboard.wait_for(lambda seen=seen: b"\x1b[?1049h" in dashboard.raw[seen:])
+        assert dashboard.raw.index(b"\x1b[?1049l", seen) < dashboard.raw.index(b"\x1b[?1049h", seen)
+        dashboard.wait_for(lambda seen=seen: b"\x1b[24;1H" in dashboard.raw[seen:])
+    dashboard.process.send_signal(signal.SIGTERM)
+    assert dashboard.ends() == 0
+    dashboard.assert_restored()
+
+
+def test_end_of_the_server_ends_an_owning_viewer(show: Show, gateway: Gateway) -> None:
+    """A viewer that owns the server goes when the server goes, and says so."""
+    dashboard = show()
+    dashboard.ended_file.touch()
+    assert dashboard.ends() == 0
+    assert b"the viewer ended with server-ended" in dashboard.raw
+    dashboard.assert_restored()
+
+
+def test_end_of_a_watched_gateway_is_shown(show: Show) -> None:
+    """A viewer of somebody else's gateway says that it stopped and stays until it is told to quit."""
+    watched = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    try:
+        dashboard = show("top", watched.pid)
+    finally:
+        watched.kill()
+        watched.wait()
+    dashboard.wait_for("gateway stopped")
+    dashboard.type(b"q")
+    assert dashboard.ends() == 0
+
+
+def test_crash_shows_its_traceback_on_the_normal_screen(show: Show) -> None:
+    """An exception leaves the terminal restored before its traceback is printed."""
+    dashboard = show("fails")
+    dashboard.ended_file.touch()
+    assert dashboard.ends() == 1
+    dashboard.assert_restored()
+    assert dashboard.raw.index(b"the server cannot be asked") > dashboard.raw.rindex(b"\x1b[?1049l")
+
+
+def test_unread_terminal_does_not_hold_it(show: Show) -> None:
+    """With a terminal that nobody reads the viewer still ends on SIGTERM, and its settings are put back."""
+    dashboard = show(columns=200, rows=50)
+    deadline = time.monotonic() + PATIENCE_S
+
+    def queued() -> int:
+        return int(struct.unpack("i", fcntl.ioctl(dashboard.main, termios.FIONREAD, b"\0\0\0\0"))[0])
+
+    # Every resize makes a full frame of some 20 KB; a pseudo-terminal takes about 4 KB.
+    while queued() < 4000 and time.monotonic() < deadline:
+        dashboard.resize(200 if dashboard.screen.columns == 199 else 199, 50)
+        time.sleep(0.01)
+    dashboard.process.send_signal(signal.SIGTERM)
+    while termios.tcgetattr(dashboard.side) != dashboard.settings:
+        assert time.monotonic() < deadline, "the settings were not put back"
+        time.sleep(0.01)
+    # Only the last words of the process itself have to be read.
+    assert dashboard.ends() == 0

@@ -1,0 +1,109 @@
+"""Whole pictures, as the text that a terminal shows."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pyte
+import pytest
+
+from gateway.dashboard.compositor import Screen
+from gateway.dashboard.frame import build_frame, build_tiles
+from gateway.dashboard.state import Ui
+from gateway.dashboard.view import View
+from gateway.metrics.snapshot import ChartData
+from tests.support.dashboard_scene import NOW_NS, TRUECOLOR, make_records, make_scene, make_snapshot
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def picture(view: View, columns: int, rows: int) -> list[str]:
+    """What a terminal shows of a frame; a wide character takes two places, the second one empty."""
+    screen = pyte.Screen(columns, rows)
+    stream = pyte.Stream(screen)
+    for number, row in enumerate(build_frame(view, columns, rows), 1):
+        stream.feed(f"\x1b[{number};1H{row}")
+    return ["".join(screen.buffer[y][x].data for x in range(columns)) for y in range(rows)]
+
+
+@pytest.mark.parametrize(
+    ("name", "columns", "rows", "given"),
+    [
+        ("standard", 80, 24, {}),
+        ("full", 140, 40, {}),
+        ("middle", 100, 30, {"ui": Ui(log_scale=True, focus="models", sort="errors")}),
+        ("compact", 40, 10, {}),
+        ("help", 80, 24, {"ui": Ui(help=True)}),
+        ("ascii", 80, 24, {"environ": {"TERM": "xterm"}}),
+        ("first", 80, 24, {"records": [], "chart": ChartData(NOW_NS, (), ())}),
+    ],
+)
+def test_picture_is_as_drawn(name: str, columns: int, rows: int, given: dict[str, Any]) -> None:
+    """The made-up gateway looks, character by character, as in the file; delete the file to draw it anew."""
+    if name == "first":
+        given = {**given, "snapshot": msgspec.structs.replace(make_snapshot(), models=[])}
+    text = "\n".join(picture(make_scene(**given), columns, rows)) + "\n"
+    golden = GOLDEN / f"{name}.txt"
+    if not golden.exists():
+        golden.parent.mkdir(exist_ok=True)
+        golden.write_text(text, encoding="utf-8")
+        pytest.fail(f"{golden} is drawn anew; look at it")
+    assert text == golden.read_text(encoding="utf-8")
+
+
+def test_states_of_the_feed_are_words() -> None:
+    """Live, frozen, stale and stopped can be told apart without colour."""
+    late = ChartData(NOW_NS + 7 * 10**9, make_scene().history.scalars, ())
+    views = [make_scene(), make_scene(ui=Ui(frozen=True)), make_scene(chart=late), make_scene(stopped=True)]
+    for view, word in zip(views, ("● live", "‖ frozen", "◌ stale 7s", "■ gateway stopped"), strict=True):
+        assert word in picture(view, 80, 24)[0]
+
+
+def test_small_terminal_is_told_what_is_needed() -> None:
+    """Below the smallest size there is no picture, but the size that it needs."""
+    assert picture(make_scene(), 24, 3) == [
+        "too small: needs 40x10  ",
+        "this is 24x3            ",
+        "q quits                 ",
+    ]
+
+
+def test_colour_says_nothing_alone() -> None:
+    """The picture with all colours has the same text as the one without."""
+    assert picture(make_scene(environ=TRUECOLOR), 140, 40) == picture(make_scene(), 140, 40)
+
+
+def test_welcome_stands_below_the_first_request_to_try() -> None:
+    """Until there is a model, its place says what to try, and what the caller wants said."""
+    view = make_scene(snapshot=msgspec.structs.replace(make_snapshot(), models=[]))
+    shown = "\n".join(picture(replace(view, welcome=("providers  echo",)), 140, 40))
+    assert "curl http://127.0.0.1:8000/v1/chat/completions" in shown
+    assert "providers  echo" in shown
+
+
+def test_only_changed_rows_are_written_and_nothing_is_cleared() -> None:
+    """A picture that stays writes nothing; a new log line writes the rows of the log panel."""
+    written: list[str] = []
+    screen = Screen(written.append, 4)
+    view = make_scene()
+    screen.show(build_tiles(view, 80, 24), force=True)
+    screen.show(build_tiles(view, 80, 24), force=False)
+    assert len(written) == 1
+    view.log.add(make_records(3)[1:])
+    screen.show(build_tiles(view, 80, 24), force=False)
+    assert len(written) == 2
+    assert written[1].startswith("\x1b[?2026h")
+    assert [row for row in range(1, 25) if f"\x1b[{row};1H" in written[1]] == [18, 19, 20, 21, 22]
+    assert not any("\x1b[2J" in text or "\x1b[K" in text for text in written)
+
+
+def test_windows_and_frame_show_the_same_screen() -> None:
+    """What the windows of pytermgui add up to is the frame, also with an overlay, and also after it closed."""
+    view = make_scene(ui=Ui(help=True))
+    terminal = pyte.Screen(80, 24)
+    stream = pyte.Stream(terminal)
+    screen = Screen(stream.feed, 4)
+    for shown in (view, make_scene()):
+        screen.show(build_tiles(shown, 80, 24), force=False)
+        assert terminal.display == [row.rstrip("\n") for row in picture(shown, 80, 24)]

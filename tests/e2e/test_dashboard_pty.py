@@ -3,8 +3,6 @@
 import fcntl
 import json
 import os
-import pty
-import select
 import signal
 import struct
 import subprocess
@@ -15,7 +13,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import pyte
 import pytest
 
 from gateway.logs.ring import RingWriter
@@ -25,10 +22,8 @@ from gateway.metrics.outcome import Outcome
 from gateway.metrics.sampler import ProcessUsage, Sampler
 from gateway.metrics.worker_file import WorkerFile
 from gateway.serving.processes import is_alive, process_started
-
-# Long enough for a loaded machine; nothing waits this long unless it fails.
-PATIENCE_S = 15.0
-ROOT = Path(__file__).parents[2]
+from tests.support.process import PATIENCE_S
+from tests.support.terminal import TerminalProcess
 
 
 class Gateway:
@@ -70,84 +65,17 @@ class Gateway:
         self.worker.close()
 
 
-class Dashboard:
-    """A viewer on a pseudo-terminal: its bytes, its screen, and a keyboard."""
+class Dashboard(TerminalProcess):
+    """The viewer, alone in a process, on a pseudo-terminal."""
 
     def __init__(self, gateway: Gateway, mode: str, pid: int, columns: int = 80, rows: int = 24) -> None:
-        self.main, self.side = pty.openpty()
-        self.screen = pyte.Screen(columns, rows)
-        self._stream = pyte.ByteStream(self.screen)
-        self._set_size(columns, rows)
-        self.settings = termios.tcgetattr(self.side)
-        self.raw = b""
         self.ended_file = gateway.run_dir / "ended"
-        environ = {**os.environ, "TERM": "xterm-256color", "LC_ALL": "C.UTF-8", "PTG_COLOR_SYSTEM": "none of these"}
-        # What a shell exports must not be taken for the size.
-        environ |= {"COLUMNS": "20", "LINES": "5"}
-        self.process = subprocess.Popen(
+        super().__init__(
             [sys.executable, "-m", "tests.support.dashboard_child", gateway.run_dir, str(pid), mode, self.ended_file],
-            stdin=self.side,
-            stdout=self.side,
-            stderr=self.side,
-            cwd=ROOT,
-            env=environ,
-            start_new_session=True,
+            {**os.environ, "PTG_COLOR_SYSTEM": "none of these"},
+            columns=columns,
+            rows=rows,
         )
-
-    def _set_size(self, columns: int, rows: int) -> None:
-        fcntl.ioctl(self.main, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-
-    def resize(self, columns: int, rows: int) -> None:
-        """Change the size of the terminal, as a window manager does."""
-        self.screen.resize(rows, columns)
-        self._set_size(columns, rows)
-        self.process.send_signal(signal.SIGWINCH)
-
-    def type(self, keys: bytes) -> None:
-        """Press keys."""
-        os.write(self.main, keys)
-
-    def read(self, seconds: float) -> None:
-        """Take what the process writes within that time."""
-        if select.select([self.main], [], [], seconds)[0]:
-            data = os.read(self.main, 65_536)
-            self.raw += data
-            self._stream.feed(data)
-
-    @property
-    def text(self) -> str:
-        """The screen as text."""
-        return "\n".join(self.screen.display)
-
-    def wait_for(self, what: str | Callable[[], bool]) -> None:
-        """Read until the screen shows a text, or something is so."""
-        is_so = what if callable(what) else lambda: what in self.text
-        deadline = time.monotonic() + PATIENCE_S
-        while not is_so():
-            assert time.monotonic() < deadline, f"{what} did not come; the screen is\n{self.text}"
-            self.read(0.05)
-
-    def ends(self) -> int:
-        """Wait for the process to end, taking its last output; returns the exit status."""
-        self.wait_for(lambda: self.process.poll() is not None)
-        while select.select([self.main], [], [], 0.05)[0]:
-            self.read(0)
-        return self.process.returncode
-
-    def assert_restored(self) -> None:
-        """The terminal is as it was: settings, screen, cursor, wrapping and paste mode."""
-        assert termios.tcgetattr(self.side) == self.settings
-        for mode, state in ((b"1049", b"l"), (b"25", b"h"), (b"7", b"h"), (b"2004", b"l"), (b"2026", b"l")):
-            last = max(self.raw.rfind(b"\x1b[?" + mode + b"h"), self.raw.rfind(b"\x1b[?" + mode + b"l"))
-            assert self.raw[last:].startswith(b"\x1b[?" + mode + state), mode
-
-    def close(self) -> None:
-        """End the process, whatever state it is in."""
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
-        os.close(self.main)
-        os.close(self.side)
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import random
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
+from contextlib import ExitStack
 
 from litestar import Request
 
@@ -47,12 +47,12 @@ class Exchange:
 
     __slots__ = ("_stack", "lease", "services")
 
-    def __init__(self, services: Services, lease: Lease, stack: AsyncExitStack) -> None:
+    def __init__(self, services: Services, lease: Lease, stack: ExitStack) -> None:
         self.services = services
         self.lease = lease
         self._stack = stack
 
-    def take_stack(self) -> AsyncExitStack:
+    def take_stack(self) -> ExitStack:
         """Return the stack; from now on its new owner must close it."""
         return self._stack.pop_all()
 
@@ -66,7 +66,7 @@ def random_request_ids() -> Callable[[], str]:
 async def open_exchange(request: Request) -> AsyncIterator[Exchange]:  # type: ignore[type-arg]
     """The one dependency of the counted routes: opens the lease when the request head has arrived."""
     services: Services = request.app.state.services
-    async with AsyncExitStack() as stack:
+    with ExitStack() as stack:
         lease = stack.enter_context(
             Lease(
                 services.counts,

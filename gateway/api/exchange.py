@@ -41,5 +41,7 @@ async def answer(request: Request[Any, Any, Any], exchange: Exchange, dialect: D
 
 
 def _declared_length(headers: Iterable[tuple[bytes, bytes]]) -> int:
-    value = next((value for name, value in headers if name == b"content-length"), b"0")
-    return int(value) if value.isdigit() else 0
+    for name, value in headers:
+        if name == b"content-length":
+            return int(value) if value.isdigit() else 0
+    return 0

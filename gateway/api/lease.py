@@ -144,22 +144,24 @@ _LEVELS = {Outcome.UPSTREAM: "warning", Outcome.TIMEOUT: "warning", Outcome.INTE
 def write_log_line(lease: Lease, latency_ns: int) -> None:
     """Write the one line of a request; figures that are not known are left out."""
     assert lease.outcome is not None, "a finished lease has an outcome"
-    fields = {
-        "method": lease.method,
-        "path": lease.path,
-        "model": lease.model,
-        "provider": lease.provider,
-        "status": lease.status,
-        "outcome": lease.outcome.label,
-        "ms": round(latency_ns / 1e6, 3),
-        "input_tokens": lease.usage.input_tokens if lease.usage is not None else None,
-        "output_tokens": lease.usage.output_tokens if lease.usage is not None else None,
-        "attempts": lease.attempts or None,
-        "request_id": lease.request_id,
-        "error": lease.detail,
-    }
+    usage = lease.usage
     write = getattr(log, _LEVELS.get(lease.outcome, "info"))
-    write("request", **{name: value for name, value in fields.items() if value is not None})
+    # The log chain leaves out what is None.
+    write(
+        "request",
+        method=lease.method,
+        path=lease.path,
+        model=lease.model,
+        provider=lease.provider,
+        status=lease.status,
+        outcome=lease.outcome.label,
+        ms=round(latency_ns / 1e6, 3),
+        input_tokens=usage.input_tokens if usage is not None else None,
+        output_tokens=usage.output_tokens if usage is not None else None,
+        attempts=lease.attempts or None,
+        request_id=lease.request_id,
+        error=lease.detail,
+    )
 
 
 def _described(error: BaseException) -> str:

@@ -1,6 +1,6 @@
 """The responses that own a lease: a refusal, and the relay of a provider's answer."""
 
-from contextlib import AsyncExitStack
+from contextlib import ExitStack
 
 import httpx
 from litestar.types import Receive, Scope, Send
@@ -48,7 +48,7 @@ class Refusal:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the error in the client's envelope; the lease ends behind it."""
-        async with self._stack:
+        with self._stack:
             self._lease.fail(self._error)
             self._lease.status = self._error.status
             await send_whole(send, *error_answer(self._dialect, self._error, self._lease.request_id))
@@ -63,7 +63,7 @@ class Vanished:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Settle as cancelled; 499 is what nginx logs for it, nobody is there to read it."""
-        async with self._stack:
+        with self._stack:
             self._lease.settle(Outcome.CANCELLED)
             self._lease.status = 499
             await send_whole(send, 499, [], b"")
@@ -73,7 +73,7 @@ class Relay:
     """Sends a routed request upstream and relays the answer, while it watches for the client's leaving."""
 
     def __init__(self, exchange: Exchange, plan: Plan) -> None:
-        self._stack: AsyncExitStack = exchange.take_stack()
+        self._stack: ExitStack = exchange.take_stack()
         self._services = exchange.services
         self._lease = exchange.lease
         self._plan = plan
@@ -85,7 +85,7 @@ class Relay:
         running = self._services.running
         running.add(interruption)
         try:
-            async with self._stack:
+            with self._stack:
                 async with interruption:
                     await self._relay(send)
                 if interruption.reason is Reason.CLIENT_LEFT:
@@ -99,20 +99,24 @@ class Relay:
         try:
             client, response = await self._services.upstreams.open(self._plan, self._lease)
             try:
-                if _is_event_stream(response):
-                    await self._relay_stream(client, response, send)
+                headers, content_type = self._headers_of(response)
+                if content_type.startswith(b"text/event-stream"):
+                    await self._relay_stream(client, response, headers, send)
                 else:
-                    await self._relay_body(client, response, send)
+                    await self._relay_body(client, response, headers, send)
             except httpx.TransportError as error:
                 raise client.fault(error) from error
             finally:
-                await response.aclose()
+                # Of all that httpx.Response.aclose() does, only this has an effect on a response without a client.
+                await response.stream.aclose()  # type: ignore[union-attr]
         except RequestError as error:
             await self._break_off(send, error)
 
-    async def _relay_stream(self, client: ProviderClient, response: httpx.Response, send: Send) -> None:
+    async def _relay_stream(
+        self, client: ProviderClient, response: httpx.Response, headers: RawHeaders, send: Send
+    ) -> None:
         tap = self._plan.dialect.tap(withhold_usage=usage_is_ours_alone(self._plan, client))
-        await self._start(send, response.status_code, self._headers_of(response))
+        await self._start(send, response.status_code, headers)
         self._tap = tap
         try:
             async for chunk in response.stream:  # type: ignore[union-attr]
@@ -129,9 +133,10 @@ class Relay:
         await send({"type": "http.response.body", "body": rest, "more_body": False})
         self._lease.settle(Outcome.OK)
 
-    async def _relay_body(self, client: ProviderClient, response: httpx.Response, send: Send) -> None:
+    async def _relay_body(
+        self, client: ProviderClient, response: httpx.Response, headers: RawHeaders, send: Send
+    ) -> None:
         status = response.status_code
-        headers = self._headers_of(response)
         parts: list[bytes] = []
         size = 0
         async for chunk in response.stream:  # type: ignore[union-attr]
@@ -161,8 +166,8 @@ class Relay:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         self._lease.settle(Outcome.OK)
 
-    def _headers_of(self, response: httpx.Response) -> RawHeaders:
-        """The provider's headers that pass, with a request id: the provider's, or ours where it sends none."""
+    def _headers_of(self, response: httpx.Response) -> tuple[RawHeaders, bytes]:
+        """The provider's headers that pass, with a request id (its own, or ours if it sends none); the content type."""
         headers = for_client(response.headers.raw)
         dialect, lease = self._plan.dialect, self._lease
         given = dict(headers)
@@ -172,7 +177,7 @@ class Relay:
         headers += [header for header in dialect.request_id_headers(lease.request_id) if header[0] not in given]
         if response.status_code >= 400 and lease.attempts > 1 and _DO_NOT_RETRY[0] not in given:
             headers.append(_DO_NOT_RETRY)
-        return headers
+        return headers, given.get(b"content-type", b"").lower()
 
     async def _start(self, send: Send, status: int, headers: RawHeaders) -> None:
         self._lease.status = status
@@ -194,10 +199,3 @@ class Relay:
             await send({"type": "http.response.body", "body": ending, "more_body": False})
         else:
             raise error
-
-
-def _is_event_stream(response: httpx.Response) -> bool:
-    return any(
-        name.lower() == b"content-type" and value.lower().startswith(b"text/event-stream")
-        for name, value in response.headers.raw
-    )

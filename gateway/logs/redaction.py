@@ -40,6 +40,11 @@ _ASSIGNED: Final = re.compile(
 # What msgspec writes as a number; a longer integer is written as text.
 _INT_LIMIT: Final = 2**63
 
+# Methods, paths, models, providers and outcomes come again in every request line, and are looked at once. What comes
+# only once, as request ids do, cannot push them out: what is full stays as it is.
+_MOST_SEEN: Final = 512
+_LONGEST_SEEN: Final = 64
+
 # A rendered record has these of its own.
 _RESERVED: Final = frozenset({"event", "time", "level", "source"})
 
@@ -59,9 +64,19 @@ class Redactor:
         known = [re.escape(form) for form in sorted(forms, key=lambda form: (-len(form), form))]
         self._pattern = re.compile("|".join([*known, _SHAPES]))
         self._search = self._pattern.search
+        self._seen: dict[str, str] = {}
 
     def text(self, text: str) -> str:
         """The text without secrets, and without surrogates that UTF-8 cannot hold."""
+        seen = self._seen.get(text)
+        if seen is not None:
+            return seen
+        clean = self._cleaned(text)
+        if len(self._seen) < _MOST_SEEN and len(text) <= _LONGEST_SEEN:
+            self._seen[text] = clean
+        return clean
+
+    def _cleaned(self, text: str) -> str:
         if not text.isascii():
             text = text.encode("utf-8", "backslashreplace").decode()
         if self._search(text) is not None:
@@ -82,7 +97,11 @@ class Redactor:
                 value = HIDDEN
             elif kind is str:
                 value = text(value)
-            elif not (kind is bool or (kind is int and -_INT_LIMIT < value < _INT_LIMIT)):
+            elif not (
+                kind is bool
+                or (kind is int and -_INT_LIMIT < value < _INT_LIMIT)
+                or (kind is float and value - value == 0)
+            ):
                 value = self._plain(value, MAX_DEPTH, _Budget(MAX_NODES))
             clean[f"{name}_" if name in _RESERVED else name] = value
         return clean

@@ -36,7 +36,8 @@ def serve(settings: Settings, *, dashboard: bool, environ: Mapping[str, str], re
         return supervisor.serve_in_foreground(settings, environ=environ, reload=reload)
     with supervisor.DetachedSupervisor(settings, environ=environ, reload=reload) as server:
         os.nice(_NICENESS)
-        welcome = greeting(settings).splitlines()
+        # The screen shows the address and a request to try by itself.
+        _, *welcome, _ = greeting(settings).splitlines()
         _show(server.instance, owns_server=True, server_exit=server.exit_code, environ=environ, welcome=welcome)
         code = server.exit_code()
         if code:
@@ -49,7 +50,7 @@ def run_top(run_dir: Path | None, once: bool, format: str, environ: Mapping[str,
     instance = _chosen_instance(run_dir, environ)
     if format == "screen" and not once:
         if not sys.stdout.isatty():
-            raise ConfigError("top needs a terminal on stdout; leave that out with --format json or --format line")
+            raise ConfigError("top needs a terminal on stdout; without one use --format json or --format line")
         os.nice(_NICENESS)
         _show(instance, owns_server=False, server_exit=lambda: None, environ=environ)
         return 0

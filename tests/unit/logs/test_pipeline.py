@@ -14,7 +14,7 @@ from gateway.logs.pipeline import LineSink, LogPipeline, choose_format, configur
 from gateway.logs.ring import RingReader, RingWriter
 
 SECRET = "configured-secret-0001"
-TOUCHED = ("", "_granian", "granian.access", "litestar", "py.warnings", "some.library")
+TOUCHED = ("", "_granian", "granian.access", "litestar", "py.warnings", "some.package")
 
 
 @pytest.fixture
@@ -104,8 +104,8 @@ def test_library_records_go_through_the_same_chain(output: Output) -> None:
     start(output)
     logging.getLogger("_granian").info("Started worker-%d", 1)
     logging.getLogger("granian.access").info("GET /")
-    logging.getLogger("some.library").info("chatter")
-    logging.getLogger("some.library").warning("token %s", SECRET)
+    logging.getLogger("some.package").info("chatter")
+    logging.getLogger("some.package").warning("token %s", SECRET)
     with warnings.catch_warnings():
         warnings.simplefilter("always")
         logging.captureWarnings(True)
@@ -120,7 +120,7 @@ def test_library_records_go_through_the_same_chain(output: Output) -> None:
 def test_a_record_with_wrong_arguments_is_kept(output: Output) -> None:
     """A message whose arguments do not fit is logged as it is, and says so."""
     start(output)
-    logging.getLogger("some.library").error("%d items", "many")
+    logging.getLogger("some.package").error("%d items", "many")
     [line] = output.lines()
     decoded = msgspec.json.decode(line)
     assert (decoded["event"], decoded["arguments"]) == ("%d items", ["many"])
@@ -135,7 +135,7 @@ def test_exceptions_are_one_redacted_line(output: Output) -> None:
     except ValueError as error:
         log.exception("first")
         log.error("second", exc_info=error)
-        logging.getLogger("some.library").exception("third")
+        logging.getLogger("some.package").exception("third")
     log.error("fourth", exc_info=True)
     lines = output.lines()
     exceptions = [msgspec.json.decode(line).get("exception") for line in lines]

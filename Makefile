@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types imports unit properties e2e bench lock clean
+.PHONY: help run test lint types imports unit properties e2e bench hang-up reconcile real-model lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -29,6 +29,15 @@ unit properties e2e: .venv/test.stamp ## run one folder of tests
 
 bench: .venv/test.stamp ## measure the cost of a request (loopback only, about a minute)
 	@$(BIN)/python benchmarks/passthrough.py
+
+hang-up: .venv/test.stamp ## measure how soon a provider sees that a client hung up
+	@$(BIN)/python benchmarks/hang_up.py
+
+reconcile: .venv/test.stamp ## compare every figure with what a load of 100,000 requests knows (about two minutes)
+	@$(BIN)/python benchmarks/reconcile.py
+
+real-model: .venv/test.stamp ## try a real model server, URL=http://127.0.0.1:18080 MODEL=smollm2-135m
+	@$(BIN)/python benchmarks/real_model.py $(if $(URL),--url $(URL)) $(if $(MODEL),--model $(MODEL))
 
 lock: .venv/test.stamp ## resolve the dependencies anew: exact versions and hashes, no addresses
 	@$(BIN)/python -m pip install --quiet uv

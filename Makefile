@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types imports unit properties e2e bench hang-up reconcile real-model lock clean
+.PHONY: help run test lint types imports unit properties regressions e2e bench hang-up reconcile torture mutation real-model lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -24,17 +24,24 @@ types: .venv/test.stamp ## check types, strictly
 imports: .venv/test.stamp ## check that the rooms import one way only
 	@$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
 
-unit properties e2e: .venv/test.stamp ## run one folder of tests
+unit properties regressions e2e: .venv/test.stamp ## run one folder of tests
 	@$(BIN)/pytest tests/$@
 
 bench: .venv/test.stamp ## measure the cost of a request (loopback only, about a minute)
 	@$(BIN)/python benchmarks/passthrough.py
+	@$(BIN)/python benchmarks/metrics_hot_path.py
 
 hang-up: .venv/test.stamp ## measure how soon a provider sees that a client hung up
 	@$(BIN)/python benchmarks/hang_up.py
 
 reconcile: .venv/test.stamp ## compare every figure with what a load of 100,000 requests knows (about two minutes)
 	@$(BIN)/python benchmarks/reconcile.py
+
+torture: .venv/test.stamp ## read 100,000 snapshots while writers are killed (about five minutes)
+	@$(BIN)/python benchmarks/metrics_torture.py
+
+mutation: .venv/test.stamp ## change the metrics in every way a tool knows, and see the tests notice (about 30 minutes)
+	@$(BIN)/python benchmarks/metrics_mutation.py
 
 real-model: .venv/test.stamp ## try a real model server, URL=http://127.0.0.1:18080 MODEL=smollm2-135m
 	@$(BIN)/python benchmarks/real_model.py $(if $(URL),--url $(URL)) $(if $(MODEL),--model $(MODEL))

@@ -1,32 +1,56 @@
-"""What the metrics cost: a request in a worker, as a multiple of an empty call, and a tick and a frame elsewhere.
+"""What the metrics cost: a request in a worker, as a multiple of an empty call; a tick, a frame, files and memory.
 
-Run it as `python benchmarks/metrics_hot_path.py`. Ratios carry over to other machines, times do not.
+Run it as `python benchmarks/metrics_hot_path.py`; it ends with 1 when a limit is not kept. Ratios carry over to other
+machines, times do not: the limits of a frame are for a core of which nobody else takes a part.
 """
 
 import random
 import statistics
+import sys
 import tempfile
 import time
 import timeit
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
 from gateway.metrics.cells import index
 from gateway.metrics.clock import ManualClock
 from gateway.metrics.collector import Collector
+from gateway.metrics.history import FILE_NAME
 from gateway.metrics.outcome import OUTCOMES, Outcome
 from gateway.metrics.sampler import ProcessUsage, Sampler
 from gateway.metrics.snapshot import InstanceInfo
 from gateway.metrics.view import MetricsView
 from gateway.metrics.worker_file import WorkerFile, worker_file_name
 
-WORKERS, MODELS = 8, 16
+WORKERS = 8
 CALLS = 100_000
 INFO = InstanceInfo(pid=1, version="0", address="", started_at="")
 
 
+class Limits:
+    """Prints figures, and remembers whether each was within its limit."""
+
+    def __init__(self) -> None:
+        self.kept = True
+
+    def show(self, name: str, figure: float, unit: str, limit: float | None = None, more: str = "") -> None:
+        """One line."""
+        broken = limit is not None and figure > limit
+        self.kept = self.kept and not broken
+        bound = f"at most {limit:g}" + " BROKEN" * broken if limit is not None else ""
+        print(f"{name:<44}{figure:10.2f} {unit:<4} {bound:<20}{more}".rstrip())
+
+
 def empty(entry: int, outcome: Outcome, latency_ns: int, input_tokens: int, output_tokens: int) -> None:
     """What a call alone costs."""
+
+
+def request(collector: Collector) -> None:
+    """All that is counted of a request."""
+    collector.started()
+    collector.finished(collector.attribute("echo"), Outcome.OK, 123456789, 100, 50)
 
 
 def nanoseconds(call: str, names: dict[str, object]) -> float:
@@ -34,32 +58,46 @@ def nanoseconds(call: str, names: dict[str, object]) -> float:
     return min(timeit.repeat(call, globals=names, number=CALLS, repeat=7)) / CALLS * 1e9
 
 
-def hot_path(run_dir: Path) -> None:
-    """One request: started, attribute, finished."""
-    file = WorkerFile.open(run_dir / worker_file_name(0), slot=0, pid=1, process_started=0.0)
+def hot_path(run_dir: Path, limits: Limits) -> None:
+    """One request in a worker."""
+    path = run_dir / worker_file_name(0)
+    file = WorkerFile.open(path, slot=0, pid=1, process_started=0.0)
     collector = Collector(file)
     names: dict[str, object] = {
         "empty": empty,
         "index": index,
+        "request": request,
         "collector": collector,
         "entry": collector.attribute("echo"),
         "OK": Outcome.OK,
     }
     base = nanoseconds("empty(entry, OK, 123456789, 100, 50)", names)
-    print(f"{'empty call':<22}{base:8.0f} ns")
-    for call in (
-        "collector.started()",
-        "collector.attribute('echo')",
-        "collector.finished(entry, OK, 123456789, 100, 50)",
-        "index(123456)",
+    limits.show("empty call", base, "ns")
+    for call, limit in (
+        ("collector.started()", None),
+        ("collector.attribute('echo')", None),
+        ("collector.finished(entry, OK, 123456789, 100, 50)", 25.0),
+        ("request(collector)", 100.0),
+        ("index(123456)", None),
     ):
         cost = nanoseconds(call, names)
-        print(f"{call.split('(')[0]:<22}{cost:8.0f} ns{cost / base:7.1f} x an empty call")
+        limits.show(call.partition("(")[0] + ", in empty calls", cost / base, "x", limit, f"{cost:.0f} ns")
+    tracemalloc.start()
+    request(collector)
+    before = tracemalloc.get_traced_memory()[0]
+    for _ in range(1000):
+        request(collector)
+    # Whole bytes: the two figures of the tracing itself are among them.
+    kept = (tracemalloc.get_traced_memory()[0] - before) // 1000
+    limits.show("memory that a request allocates and keeps", kept, "B", 0.0)
+    tracemalloc.stop()
+    limits.show("file of a worker", path.stat().st_size / 1e3, "kB", 300.0, "mapped by it, all reserved")
     file.close()
 
 
-def readers(run_dir: Path) -> None:
-    """A quarter of an hour in which every worker serves every model between any two ticks."""
+def readers(run_dir: Path, limits: Limits, *, models: int, snapshot_ms: float) -> None:
+    """A quarter of an hour in which every worker serves every model between any two frames."""
+    print(f"\n{WORKERS} workers, {models} models in use, 15 minutes of history")
     clock = ManualClock(10**12)
     collectors = [
         Collector(WorkerFile.open(run_dir / worker_file_name(slot), slot=slot, pid=slot, process_started=0.0))
@@ -77,7 +115,7 @@ def readers(run_dir: Path) -> None:
 
     for number in range(3700):
         for collector in collectors:
-            for model in range(MODELS):
+            for model in range(models):
                 collector.started()
                 latency_ns = int(numbers.lognormvariate(18, 1))
                 entry = collector.attribute(f"model-{model}")
@@ -87,13 +125,31 @@ def readers(run_dir: Path) -> None:
         if number >= 3600:
             measure("snapshot", lambda: view.snapshot(INFO, ""))
             measure("chart", view.chart)
-    print(f"{'first chart':<22}{costs['chart'].pop(0):8.1f} ms (15 minutes of history)")
+    limits.show("first chart", costs["chart"].pop(0), "ms")
     for name, samples in costs.items():
-        print(f"{name:<22}{statistics.median(samples):8.2f} ms median, {max(samples):.1f} ms at most")
+        limit = snapshot_ms if name == "snapshot" else None
+        limits.show(f"{name}, median", statistics.median(samples), "ms", limit, f"{max(samples):.1f} ms at most")
+    status = (run_dir / FILE_NAME).stat()
+    limits.show("history, length", status.st_size / 1e6, "MB", 25.0)
+    limits.show("history, allocated", status.st_blocks * 512 / 1e6, "MB", 25.0)
+    view.close()
+    sampler.close()
+
+
+def main() -> int:
+    """0 if every limit is kept."""
+    memory = Path("/dev/shm")
+    limits = Limits()
+
+    def in_a_folder(benchmark: Callable[[Path], None]) -> None:
+        with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
+            benchmark(Path(folder))
+
+    in_a_folder(lambda folder: hot_path(folder, limits))
+    in_a_folder(lambda folder: readers(folder, limits, models=1, snapshot_ms=2.0))
+    in_a_folder(lambda folder: readers(folder, limits, models=16, snapshot_ms=12.0))
+    return 0 if limits.kept else 1
 
 
 if __name__ == "__main__":
-    memory = Path("/dev/shm")
-    for benchmark in (hot_path, readers):
-        with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
-            benchmark(Path(folder))
+    sys.exit(main())

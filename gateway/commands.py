@@ -28,8 +28,8 @@ def serve(settings: Settings, *, dashboard: bool, environ: Mapping[str, str], re
     """Run the gateway until it is stopped; returns the exit code, raises ServeError."""
     from gateway.serving import supervisor
 
-    port = supervisor.claim_port(settings.server.host, settings.server.port, environ)
-    settings = supervisor.with_port(settings, port)
+    address = supervisor.claim_address(settings.server.host, settings.server.port, environ)
+    settings = supervisor.listening_at(settings, address)
 
     if not dashboard:
         sys.stderr.write(greeting(settings))

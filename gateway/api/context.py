@@ -30,7 +30,7 @@ class Services:
         self.counts = counts
         self.upstreams = upstreams
         self.catalog = Catalog(upstreams)
-        self.authenticator = Authenticator(settings.keys)
+        self.authenticator = Authenticator(settings.keys, open_to_all=settings.no_auth)
         self.max_body_bytes = settings.server.max_body_mb << 20
         self.clock = clock
         self.new_id = new_id or random_request_ids()

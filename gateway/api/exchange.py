@@ -25,7 +25,7 @@ async def answer(request: Request[Any, Any, Any], exchange: Exchange, dialect: D
     services = exchange.services
     headers = request.scope["headers"]
     try:
-        services.authenticator.authenticate(headers)
+        services.authenticator.authenticate(headers, request.scope["client"])
         body = await read_body(request.receive, _declared_length(headers), services.max_body_bytes)
         head = parse_head(body)
         exchange.lease.model = head.model
@@ -36,7 +36,9 @@ async def answer(request: Request[Any, Any, Any], exchange: Exchange, dialect: D
         return Refusal(exchange, dialect, InvalidRequest(error.message, param=error.param))
     except ClientLeft:
         return Vanished(exchange)
-    exchange.lease.attribute(head.model)
+    # A name that only a pattern matches may be anybody's invention: it gets a row of its own once a provider knows it.
+    if plan.is_configured_by_name or services.counts.knows(head.model):
+        exchange.lease.attribute(head.model)
     return Relay(exchange, plan)
 
 

@@ -2,19 +2,19 @@
 
 from typing import Any
 
-from litestar import HttpMethod, MediaType, Request, Response, get, route
+from litestar import HttpMethod, MediaType, Request, Response, route
 
 from gateway import __version__
 from gateway.api.context import Services
 
 
-@get("/health")
+@route("/health", http_method=[HttpMethod.GET, HttpMethod.HEAD])
 async def alive() -> dict[str, str]:
     """Answer as long as the process can answer."""
     return {"status": "ok"}
 
 
-@get("/health/ready")
+@route("/health/ready", http_method=[HttpMethod.GET, HttpMethod.HEAD])
 async def ready(request: Request[Any, Any, Any]) -> Response[dict[str, str]]:
     """Answer 200 while new requests are welcome, and 503 while the worker drains."""
     services: Services = request.app.state.services

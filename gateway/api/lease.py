@@ -33,6 +33,9 @@ class Counts(Protocol):
     def started(self) -> None:
         """Count a request that has arrived."""
 
+    def knows(self, model: str) -> bool:
+        """Whether the model has an entry of its own."""
+
     def attribute(self, model: str) -> int:
         """Return the entry of a model, and count the request as active there."""
 
@@ -95,9 +98,10 @@ class Lease:
         return self
 
     def attribute(self, model: str) -> None:
-        """Count the request under a model that is configured; once at the most."""
-        self.model = model
-        self._entry = self._counts.attribute(model)
+        """Count the request under a model; only the first call counts."""
+        if self._entry == UNATTRIBUTED:
+            self.model = model
+            self._entry = self._counts.attribute(model)
 
     def settle(self, outcome: Outcome, detail: str | None = None) -> None:
         """Tell how the request ends; only the first call counts."""

@@ -40,7 +40,7 @@ async def show_model(request: Request[Any, Any, Any], model_id: FromPath[str]) -
 
 def _authenticated(request: Request[Any, Any, Any]) -> Services:
     services: Services = request.app.state.services
-    services.authenticator.authenticate(request.scope["headers"])
+    services.authenticator.authenticate(request.scope["headers"], request.scope["client"])
     return services
 
 

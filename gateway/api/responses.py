@@ -1,5 +1,7 @@
 """The responses that own a lease: a refusal, and the relay of a provider's answer."""
 
+import asyncio
+from collections.abc import AsyncIterator
 from contextlib import ExitStack
 
 import httpx
@@ -18,6 +20,9 @@ from gateway.upstream.provider import ProviderClient
 _HELD_BODY_BYTES = 1 << 20
 # The usage of a plain answer is read from its body; of a longer one it stays unknown.
 _READABLE_BODY_BYTES = 32 << 20
+
+# How long a provider may take to end a stream behind its last event; most do so in the same segment.
+_AFTER_THE_END_S = 1.0
 
 _JSON = (b"content-type", b"application/json")
 # Tells the official SDKs that the gateway has already tried again (`_base_client.py`).
@@ -99,6 +104,11 @@ class Relay:
         try:
             client, response = await self._services.upstreams.open(self._plan, self._lease)
             try:
+                if 300 <= response.status_code < 400:
+                    # A client that followed it would send its prompt past the gateway.
+                    raise UpstreamBroken(f"The provider {client.name} redirects elsewhere; its base_url is not right.")
+                if response.status_code < 400:
+                    self._lease.attribute(self._plan.head.model)
                 headers, content_type = self._headers_of(response)
                 if content_type.startswith(b"text/event-stream"):
                     await self._relay_stream(client, response, headers, send)
@@ -115,23 +125,40 @@ class Relay:
     async def _relay_stream(
         self, client: ProviderClient, response: httpx.Response, headers: RawHeaders, send: Send
     ) -> None:
+        encoding = next((value for name, value in headers if name == b"content-encoding"), b"identity")
+        if encoding.lower() != b"identity":
+            shown = encoding.decode("latin-1")
+            raise UpstreamBroken(f"The provider {client.name} sent a stream in the encoding {shown}, unasked.")
         tap = self._plan.dialect.tap(withhold_usage=usage_is_ours_alone(self._plan, client))
         await self._start(send, response.status_code, headers)
         self._tap = tap
+        chunks = aiter(response.stream)  # type: ignore[arg-type]
+        passed = b""
         try:
-            async for chunk in response.stream:  # type: ignore[union-attr]
+            async for chunk in chunks:
                 passed = tap.feed(chunk)
+                if tap.ended:
+                    break
                 if passed:
                     await send({"type": "http.response.body", "body": passed, "more_body": True})
-            rest = tap.finish()
+            else:
+                passed = tap.finish()
+        except httpx.TransportError:
+            # What breaks behind the end of an answer takes nothing from it.
+            if not tap.complete:
+                raise
+            passed = b""
         finally:
             self._lease.usage = tap.usage
         if not (tap.complete or tap.failed):
             raise UpstreamBroken(f"The stream of the provider {client.name} ended before it was complete.")
         if tap.failed:
             self._lease.settle(Outcome.UPSTREAM, f"The provider {client.name} reported an error in its stream.")
-        await send({"type": "http.response.body", "body": rest, "more_body": False})
+        await send({"type": "http.response.body", "body": passed, "more_body": False})
         self._lease.settle(Outcome.OK)
+        # The client has everything; what follows is for the connection only.
+        self._stack.close()
+        await _let_it_end(chunks)
 
     async def _relay_body(
         self, client: ProviderClient, response: httpx.Response, headers: RawHeaders, send: Send
@@ -153,6 +180,7 @@ class Relay:
         body = b"".join(parts)
         if status >= 400:
             self._lease.settle(Outcome.UPSTREAM, f"The provider {client.name} answered {status}.")
+            body = client.without_key(body)
             if not body.lstrip().startswith(b"{"):
                 message = f"The provider {client.name} answered {status} without a message that can be passed on."
                 body = self._plan.dialect.error_body(status, message, request_id=self._lease.request_id)
@@ -199,3 +227,14 @@ class Relay:
             await send({"type": "http.response.body", "body": ending, "more_body": False})
         else:
             raise error
+
+
+async def _let_it_end(chunks: AsyncIterator[bytes]) -> None:
+    """Read what comes behind the last event, usually nothing but the end: then the connection can serve again."""
+    try:
+        async with asyncio.timeout(_AFTER_THE_END_S):
+            async for _ in chunks:
+                pass
+    except (TimeoutError, httpx.TransportError):
+        # It is closed then, and the next request opens another.
+        return

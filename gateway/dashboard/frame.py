@@ -65,7 +65,7 @@ def build_frame(view: View, columns: int, rows: int) -> list[str]:
 
 def join_row(parts: Iterable[tuple[int, str]]) -> str:
     """One row of the screen from (column from 0, text), bottom to top; each part is placed by its absolute column."""
-    return "".join(f"\x1b[{x + 1}G{text}" if x else text for x, text in parts)
+    return "".join(f"\x1b[{x + 1}G{text}" if x or index else text for index, (x, text) in enumerate(parts))
 
 
 def _centred(width: int, height: int, columns: int, rows: int) -> Rect:

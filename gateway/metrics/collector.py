@@ -40,6 +40,10 @@ class Collector:
         """A request head has arrived; exactly one `finished` must follow."""
         self._cells[_STARTED] += 1
 
+    def knows(self, model: str) -> bool:
+        """Whether the model has an entry of its own already."""
+        return model in self._entries
+
     def attribute(self, model: str) -> int:
         """The request that has started is for this model: count it as active there, and return the entry to finish."""
         entry = self._entries[model]

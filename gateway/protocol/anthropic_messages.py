@@ -69,7 +69,7 @@ class MessagesTap(StreamTap):
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return True
         if decoded.type == "message_stop":
-            self.complete = True
+            self.complete = self.ended = True
         elif decoded.type == "error":
             self.failed = True
         usage = decoded.message.usage if decoded.message is not None else decoded.usage

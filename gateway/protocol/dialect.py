@@ -11,16 +11,17 @@ class StreamTap(ABC):
     """Listens in on a stream of server-sent events and lets whole events through as they came.
 
     A tap hands on complete events only: a stream that breaks inside an event can then end with an in-band error that
-    the client is able to read. `usage` is what was reported so far, `complete` tells that the protocol's end was seen,
-    `failed` that the provider itself reported an error in the stream.
+    the client is able to read. `usage` is what was reported so far; `complete` tells that the answer is whole, `ended`
+    that its last event has come as well, and `failed` that the provider itself reported an error in the stream.
     """
 
-    __slots__ = ("_splitter", "complete", "failed", "usage")
+    __slots__ = ("_splitter", "complete", "ended", "failed", "usage")
 
     def __init__(self) -> None:
         self._splitter = SseSplitter()
         self.usage: Usage | None = None
         self.complete = False
+        self.ended = False
         self.failed = False
 
     def feed(self, chunk: bytes) -> bytes:

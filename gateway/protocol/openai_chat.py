@@ -56,7 +56,7 @@ class ChatTap(StreamTap):
         """Note usage, end and error; withhold the usage chunk if only the gateway asked for it."""
         data = parse_event(raw).data
         if data.startswith(b"[DONE]"):
-            self.complete = True
+            self.complete = self.ended = True
             return True
         chunk = _decode(data) if data else None
         if chunk is None:

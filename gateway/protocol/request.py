@@ -6,6 +6,9 @@ import msgspec
 
 from gateway.protocol.errors import MalformedRequest
 
+# The longest names in use, fine-tuned models of hosting providers, have about a hundred characters.
+MAX_MODEL_LENGTH = 256
+
 
 class RequestHead(msgspec.Struct, frozen=True):
     """The members that decide the way of a request; all others are the provider's business."""
@@ -41,8 +44,8 @@ def parse_head(body: bytes) -> RequestHead:
         raise MalformedRequest(f"The request body is not valid JSON: {error}.") from None
     except RecursionError:
         raise MalformedRequest("The request body is nested too deeply.") from None
-    if not head.model:
-        raise MalformedRequest("`model` must not be empty.", "model")
+    if not 0 < len(head.model) <= MAX_MODEL_LENGTH:
+        raise MalformedRequest(f"`model` must have 1 to {MAX_MODEL_LENGTH} characters.", "model")
     return head
 
 

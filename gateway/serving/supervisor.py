@@ -1,5 +1,6 @@
 """The supervisor: Granian's server in the main thread, the sampler in another, workers in processes of their own."""
 
+import contextlib
 import errno
 import math
 import multiprocessing
@@ -12,6 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
+import psutil
 import structlog
 from granian.constants import Interfaces
 from granian.server import Server
@@ -22,6 +24,8 @@ from gateway.logs.pipeline import choose_format, configure, wants_color
 from gateway.logs.render import Format
 from gateway.logs.ring import RingWriter
 from gateway.logs.sink import LineSink
+from gateway.metrics.errors import MemoryOrderError
+from gateway.metrics.self_test import verify_this_machine
 from gateway.serving import run_dir as run_dirs
 from gateway.serving.processes import die_with_parent
 from gateway.serving.sampling import SamplingThread
@@ -31,6 +35,8 @@ log = structlog.get_logger("gateway.supervisor")
 
 _STDOUT = 1
 _FLUSH_S = 2.0
+# A stop that takes longer than this is explained.
+_QUIET_S = 1.0
 # Granian counts connections here, not requests, and an idle client keeps its place.
 _MOST_CONNECTIONS = 16_384
 # A worker that has cut its requests needs a moment for the last bytes; Granian kills it when this is over as well.
@@ -43,25 +49,32 @@ def address_of(settings: Settings) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{settings.server.port}"
 
 
-def with_port(settings: Settings, port: int) -> Settings:
-    """Return the settings with the port that is really listened on."""
-    return msgspec.structs.replace(settings, server=msgspec.structs.replace(settings.server, port=port))
+def listening_at(settings: Settings, address: tuple[str, int]) -> Settings:
+    """Return the settings with the IP address and the port that are really listened on."""
+    host, port = address
+    return msgspec.structs.replace(settings, server=msgspec.structs.replace(settings.server, host=host, port=port))
 
 
-def claim_port(host: str, port: int, environ: Mapping[str, str]) -> int:
-    """Return the port to listen on, a free one for port 0; raises ServeError when it cannot be had.
+def claim_address(host: str, port: int, environ: Mapping[str, str]) -> tuple[str, int]:
+    """Return the IP address and the port to listen on, a free one for port 0; raises ServeError if it cannot be had.
 
     The workers listen with SO_REUSEPORT, so a second server would start without an error and share the connections.
-    A plain bind finds out.
+    A plain bind finds out. Granian takes no names, so a name becomes the first of its addresses here.
     """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        # IPv4 first: `localhost` is both, and 127.0.0.1 is what people and their clients write for it.
+        found = sorted(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM), key=lambda info: info[0])
+    except OSError as error:
+        raise ServeError(f"The host {host} is not known: {error.strerror or error}.") from None
+    family, _, _, _, address = found[0]
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((host, port))
+            probe.bind(address)
         except OSError as error:
             raise ServeError(_bind_failure(host, port, error, environ)) from None
-        return int(probe.getsockname()[1])
+        bound = probe.getsockname()
+        return str(bound[0]), int(bound[1])
 
 
 def _bind_failure(host: str, port: int, error: OSError, environ: Mapping[str, str]) -> str:
@@ -77,8 +90,12 @@ def supervise(
 ) -> int:
     """Run the server in this process until it is told to stop; returns the exit code.
 
-    SIGINT and SIGTERM stop it, SIGHUP replaces the workers with what `reload` returns.
+    SIGINT and SIGTERM stop it, SIGHUP replaces the workers with what `reload` returns. Raises ServeError.
     """
+    try:
+        verify_this_machine(run_dir)
+    except MemoryOrderError as error:
+        raise ServeError(str(error)) from None
     multiprocessing.set_start_method("spawn", force=True)
     loader = WorkerLoader(settings, run_dir, quiet=quiet, format_=format_)
     server = Server(
@@ -107,7 +124,7 @@ def supervise(
 
     def read_settings_again() -> None:
         try:
-            loader.settings = with_port(reload(), settings.server.port)
+            loader.settings = listening_at(reload(), (settings.server.host, settings.server.port))
         except ConfigError as error:
             log.error("configuration refused, the old one stays", error=str(error))
 
@@ -117,8 +134,9 @@ def supervise(
     sampling.start()
     try:
         server.serve(target_loader=loader, wrap_loader=False)
-    except SystemExit as stop:
-        return stop.code if isinstance(stop.code, int) else 1
+    except SystemExit:
+        # Granian gives up when a worker ends twice within seconds.
+        raise ServeError("The workers kept failing, so the server gave up; the log above says more.") from None
     finally:
         sampling.stop()
         if sink is not None:
@@ -187,11 +205,25 @@ class DetachedSupervisor:
         if self._process.is_alive():
             self._process.terminate()
         # Granian itself kills workers that outstay the grace time; the supervisor ends after them.
-        self._process.join(self._settings.server.grace_s + 2 * _AFTER_GRACE_S)
+        deadline = time.monotonic() + self._settings.server.grace_s + 2 * _AFTER_GRACE_S
+        self._wait(_QUIET_S)
+        if self._process.is_alive():
+            sys.stderr.write("gateway: waiting for running requests to finish; Ctrl-C cuts them\n")
+        while self._process.is_alive() and time.monotonic() < deadline:
+            self._wait(_QUIET_S)
         if self._process.is_alive():
             self._process.kill()
             self._process.join()
         run_dirs.remove(self.run_dir)
+
+    def _wait(self, seconds: float) -> None:
+        """Wait for the child's end; Ctrl-C meanwhile goes to its workers, which then cut what they are doing."""
+        try:
+            self._process.join(seconds)
+        except KeyboardInterrupt:
+            with contextlib.suppress(psutil.Error):
+                for worker in psutil.Process(self._process.pid).children():
+                    worker.send_signal(signal.SIGINT)
 
 
 def _run_detached(settings: Settings, run_dir: Path, stderr: Path, reload: Callable[[], Settings]) -> None:

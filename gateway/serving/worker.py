@@ -22,6 +22,7 @@ from gateway.logs.render import Format
 from gateway.logs.ring import RingWriter
 from gateway.logs.sink import LineSink
 from gateway.metrics.collector import Collector
+from gateway.metrics.self_test import verify_this_machine
 from gateway.metrics.worker_file import WorkerFile
 from gateway.serving import run_dir as run_dirs
 from gateway.serving.drain import Drain
@@ -123,6 +124,7 @@ def start_unsupervised_worker(settings: Settings) -> Litestar:
     owner = parent.pid if parent is not None and parent.pid is not None else os.getpid()
     run_dirs.sweep(os.environ)
     run_dir = run_dirs.create(os.environ, owner)
+    verify_this_machine(run_dir)
     claim = run_dirs.Claim(run_dir)
 
     async def lead() -> None:

@@ -16,7 +16,14 @@ from gateway.protocol.dialect import Dialect
 from gateway.protocol.request import RequestHead, rewrite
 from gateway.upstream.headers import RawHeaders
 from gateway.upstream.provider import ProviderClient, TransportFactory
-from gateway.upstream.retry import asked_wait_s, backoff_s, is_retryable_fault, is_retryable_status, is_worth_waiting
+from gateway.upstream.retry import (
+    asked_wait_s,
+    backoff_s,
+    is_retryable_fault,
+    is_retryable_status,
+    is_worth_waiting,
+    was_sent,
+)
 from gateway.upstream.router import Router, order_targets
 
 log = structlog.get_logger("gateway.upstream")
@@ -30,6 +37,8 @@ class Plan(msgspec.Struct):
     body: bytes
     headers: RawHeaders
     targets: list[tuple[ProviderClient, Target]]
+    is_configured_by_name: bool
+    """Whether the model's name stands in the configuration, and not only a pattern that matches it."""
 
 
 class Attempts(Protocol):
@@ -79,35 +88,46 @@ class Upstreams:
         speaking = [(client, target) for client, target in targets if dialect in client.dialects]
         if not speaking:
             raise _wrong_protocol(dialect, head, model, [client for client, _ in targets])
-        return Plan(dialect, head, body, headers, speaking)
+        return Plan(dialect, head, body, headers, speaking, model.name == head.model)
 
     async def open(self, plan: Plan, attempts: Attempts) -> tuple[ProviderClient, httpx.Response]:
         """Return the provider that answered and its response, whose body is still to be read.
 
         An answer that is an error after the last try is returned like any other; a RequestError is raised when there
-        is none. The tries go over all targets in turn, with a wait before each further round.
+        is none. The tries go over all targets in turn, with a wait before each further round. A target that was sent
+        the request and did not answer it is out: it may be working on it.
         """
-        for number in range(self._tries):
-            client, target = plan.targets[number % len(plan.targets)]
+        targets = list(plan.targets)
+        position, rounds = 0, 0
+        for tries_left in range(self._tries - 1, -1, -1):
+            client, target = targets[position]
             attempts.provider = client.name
-            attempts.attempts = number + 1
-            last = number + 1 == self._tries
+            attempts.attempts += 1
+            asked: float | None = None
             try:
                 response = await client.send(plan.dialect, plan.headers, _body_for(plan, client, target))
             except RequestError as error:
-                if last or not is_retryable_fault(error):
+                if was_sent(error):
+                    del targets[position]
+                else:
+                    position += 1
+                if not (tries_left and targets and is_retryable_fault(error)):
                     raise
-                asked, failure = None, error.message
+                failure = error.message
             else:
-                if last or not is_retryable_status(response.status_code):
+                status = response.status_code
+                if not (tries_left and is_retryable_status(status)):
                     return client, response
                 asked = asked_wait_s({name.lower(): value for name, value in response.headers.raw}, self._now())
-                if asked is not None and not is_worth_waiting(asked) and len(plan.targets) == 1:
+                if asked is not None and not is_worth_waiting(asked) and len(targets) == 1:
                     return client, response
                 await response.aclose()
-                failure = f"status {response.status_code}"
-            completed_rounds, position = divmod(number + 1, len(plan.targets))
-            wait = 0.0 if position else max(asked or 0.0, backoff_s(completed_rounds, self._draw()))
+                position += 1
+                failure = f"status {status}"
+            wait = 0.0
+            if position >= len(targets):
+                position, rounds = 0, rounds + 1
+                wait = max(asked or 0.0, backoff_s(rounds, self._draw()))
             log.warning("retry", model=plan.head.model, provider=client.name, failure=failure, wait_s=round(wait, 3))
             if wait:
                 await self._sleep(wait)

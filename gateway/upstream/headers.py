@@ -44,6 +44,9 @@ _NEVER_DOWN = _HOP_BY_HOP | {
     b"content-length",
     b"date",
     b"server",
+    # A provider that echoes what it was sent must not hand out its key.
+    b"authorization",
+    b"x-api-key",
     # A provider's cookies and transport promises belong to the connection between it and the gateway.
     b"set-cookie",
     b"alt-svc",

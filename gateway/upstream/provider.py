@@ -36,6 +36,7 @@ class ProviderClient:
         self.reports_usage = provider.usage
         self.dialects = DIALECTS_OF_KIND[provider.kind]
         self._transport = transport
+        self._key = provider.api_key.reveal().encode() if provider.api_key is not None else b""
         base = provider.base_url or _NOWHERE
         self._urls = {dialect.name: httpx.URL(base + dialect.upstream_path) for dialect in self.dialects}
         self._models_url = httpx.URL(base + "/models")
@@ -87,6 +88,10 @@ class ProviderClient:
                 f"The provider {self.name} answered {response.status_code} to a request for its models."
             )
         return body
+
+    def without_key(self, body: bytes) -> bytes:
+        """Return an error's body without the provider's key, which some providers quote when they refuse it."""
+        return body.replace(self._key, b"***") if self._key else body
 
     async def aclose(self) -> None:
         """Close every connection."""

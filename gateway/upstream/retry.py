@@ -1,13 +1,13 @@
 """When another try is made, and after which wait: pure, so that every case is a test.
 
-Only before the first byte of an answer, and only where a try cannot have been answered in part: the statuses that the
-official SDKs retry too (`_base_client.py`: 408, 409, 429 and 5xx), and connections that were never made. A request
-that was sent and not answered is not repeated: the provider may be working on it.
+Only before the first byte of an answer: the statuses that the official SDKs retry too (`_base_client.py`: 408, 409, 429
+and 5xx), and the failures of a provider that gave none. A request that was sent and not answered is never repeated at
+the same target, which may be working on it; another target may have it.
 """
 
 from email.utils import parsedate_to_datetime
 
-from gateway.errors import RequestError, UpstreamUnreachable
+from gateway.errors import RequestError, UpstreamError, UpstreamUnreachable
 
 # The official SDKs start at 0.5 s and stop at 8 s.
 _FIRST_WAIT_S = 0.5
@@ -20,8 +20,13 @@ def is_retryable_status(status: int) -> bool:
 
 
 def is_retryable_fault(error: RequestError) -> bool:
-    """Whether a failure happened before anything was sent."""
-    return isinstance(error, UpstreamUnreachable)
+    """Whether a failure is the provider's, so that another target may do better."""
+    return isinstance(error, UpstreamError)
+
+
+def was_sent(error: RequestError) -> bool:
+    """Whether the provider may have the request although it gave no answer."""
+    return not isinstance(error, UpstreamUnreachable)
 
 
 def backoff_s(round_number: int, draw: float) -> float:

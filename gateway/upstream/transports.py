@@ -1,5 +1,6 @@
 """Which transport a provider gets."""
 
+import asyncio
 import time
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -15,6 +16,26 @@ MAX_CONNECTIONS = 4096
 _KEEPALIVE_S = 30.0
 
 
+class FirstByteLimit(httpx.AsyncBaseTransport):
+    """Gives another transport the limit that httpx does not know: how long the head of an answer may take in all."""
+
+    def __init__(self, inner: httpx.AsyncBaseTransport) -> None:
+        self._inner = inner
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Pass the request on; raises httpx.ReadTimeout after the limits of `connect` and `first_byte` together."""
+        limits = request.extensions["timeout"]
+        try:
+            async with asyncio.timeout(limits["connect"] + limits["first_byte"]):
+                return await self._inner.handle_async_request(request)
+        except TimeoutError:
+            raise httpx.ReadTimeout("No complete head of an answer came in time.", request=request) from None
+
+    async def aclose(self) -> None:
+        """Close the other transport."""
+        await self._inner.aclose()
+
+
 def transport_for(provider: Provider) -> httpx.AsyncBaseTransport:
     """Return a fresh transport: the echo provider's own, the lean one, or httpx's own for HTTP/2 and proxies.
 
@@ -26,5 +47,5 @@ def transport_for(provider: Provider) -> httpx.AsyncBaseTransport:
         url = urlsplit(provider.base_url)
         proxy = None if proxy_bypass(url.netloc) else getproxies().get(url.scheme)
         limits = httpx.Limits(max_connections=MAX_CONNECTIONS, keepalive_expiry=_KEEPALIVE_S)
-        return httpx.AsyncHTTPTransport(http2=True, limits=limits, proxy=proxy)
+        return FirstByteLimit(httpx.AsyncHTTPTransport(http2=True, limits=limits, proxy=proxy))
     return LeanTransport(max_connections=MAX_CONNECTIONS, keepalive_expiry=_KEEPALIVE_S)

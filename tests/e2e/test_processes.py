@@ -67,7 +67,8 @@ def test_a_worker_that_is_killed_under_load_is_replaced_and_its_counts_stay(tmp_
         after = gateway.settled()
     assert replaced["workers"][0]["alive"]
     assert replaced["lifetime"]["finished"] >= before["lifetime"]["finished"]
-    assert after["lifetime"]["outcomes"]["ok"] >= answered[0]
+    # The client may have its answer a moment before the worker counts it, and the kill may fall into that moment.
+    assert after["lifetime"]["outcomes"]["ok"] >= answered[0] - 1
     assert after["lifetime"]["started"] <= answered[0] + failed[0]
     assert len(after["workers"]) == 2
 
@@ -183,3 +184,24 @@ def test_plain_granian_serves_counts_and_cleans_up(tmp_path: Path, target: list[
         gateway.process.terminate()
         assert gateway.process.wait(PATIENCE_S) == 0
         assert not gateway.run_dir.exists()
+
+
+def test_a_host_name_is_listened_on(tmp_path: Path):
+    """`localhost` is what people write; the address that is shown is the one that works."""
+    with running_gateway(tmp_path, '[server]\nhost = "localhost"\n') as gateway:
+        assert gateway.address.startswith("http://127.0.0.1:")
+        assert b"one two three" in ask(gateway)
+
+
+def test_a_host_that_does_not_exist_is_one_clear_line(tmp_path: Path):
+    """Exit 1, and the name is repeated."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "gateway", "serve", "-H", "no-such-host.invalid", "--no-auth"],
+        env=clean_environment(tmp_path),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+    )
+    assert (ended.returncode, ended.stderr.count("\n")) == (1, 1)
+    assert "no-such-host.invalid" in ended.stderr

@@ -64,6 +64,10 @@ class Ledger:
         """Count a start."""
         self.starts += 1
 
+    def knows(self, model: str) -> bool:
+        """Whether the model was remembered."""
+        return model in self.models
+
     def attribute(self, model: str) -> int:
         """Remember the model; entries are numbered from 1."""
         self.models.append(model)

@@ -48,6 +48,10 @@ class Instance:
         self.pids[slot] = pid
         path = self.run_dir / worker_file_name(slot)
         self.files[slot] = WorkerFile.open(path, slot=slot, pid=pid, process_started=pid / 2)
+        return self.collector(slot)
+
+    def collector(self, slot: int) -> Collector:
+        """Another collector of the process in a slot."""
         return Collector(self.files[slot])
 
     def kill_worker(self, slot: int) -> None:

@@ -1,12 +1,17 @@
-"""The law of the history's rings: no reader takes a torn record for a good one, whatever the interleaving."""
+"""Laws of the history: what is appended is read, and no reader takes a torn record for a good one."""
 
+import tempfile
 from itertools import product
+from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.metrics.history import Ring
+from gateway.metrics.cells import CELLS
+from gateway.metrics.entries import ENTRIES
+from gateway.metrics.history import FILE_NAME, History, HistoryWriter, Ring, Sample, WorkerUsage
 from gateway.metrics.layout import Record
+from gateway.metrics.window import COUNTERS, Totals
 
 PLACES, KEPT, WORDS = 5, 3, 2
 COUNT = 0
@@ -38,7 +43,7 @@ class Writer:
 
 
 def test_no_torn_record_passes_for_whole() -> None:
-    """For every number of stores before, between and after the loads, a record that is whole is all of one piece."""
+    """Law 23: however many stores come before, between and after the loads, what passes for whole is of one piece."""
     torn = 0
     for before, between, after in product(range(WORDS + 1, 30), range(16), range(16)):
         cells, ring = make_ring()
@@ -76,3 +81,38 @@ def test_what_is_kept_is_whole_and_stays_so_for_one_more_record(stores: int) -> 
     kept = list(ring.kept())
     writer.store(WORDS + 1)
     assert all(map(ring.whole, kept))
+
+
+WORDS_64 = st.integers(0, 2**64 - 1)
+COUNTS = st.tuples(*[WORDS_64] * COUNTERS)
+SAMPLES = st.builds(Sample, WORDS_64, COUNTS, WORDS_64, st.floats(allow_nan=False), WORDS_64)
+USAGES = st.builds(WorkerUsage, WORDS_64, WORDS_64, st.floats(allow_nan=False), st.floats(allow_nan=False), WORDS_64)
+STEPS = st.tuples(st.integers(0, ENTRIES - 1), COUNTS.filter(any), st.integers(0, CELLS - 1), st.integers(0, 2**40))
+
+
+@given(SAMPLES, st.lists(USAGES, max_size=5), STEPS)
+def test_what_is_appended_is_read(
+    sample: Sample, usage: list[WorkerUsage], step: tuple[int, tuple[int, ...], int, int]
+) -> None:
+    """Law 23: a sample, a table and a step come back as they were written; the step's cells are cut to 32 bits."""
+    entry, counters, cell, count = step
+    cells = [0] * CELLS
+    cells[cell] = count
+    totals = [Totals()] * ENTRIES
+    totals[entry] = Totals(counters, cells)
+    with tempfile.TemporaryDirectory() as folder:
+        writer = HistoryWriter.create_or_continue(Path(folder) / FILE_NAME, now_ns=7)
+        reader = History.open(Path(folder) / FILE_NAME)
+        writer.append_sample(sample)
+        writer.append_usage(sample.time_ns, usage)
+        writer.append_step(sample.time_ns, totals)
+        assert reader.started_ns == 7
+        assert reader.sample(0) == sample
+        assert reader.usage() == (sample.time_ns, usage)
+        read = reader.step(0)
+        assert read is not None
+        cells[cell] = count % 2**32
+        totals[entry] = Totals(counters, cells)
+        assert (read.time_ns, read.totals) == (sample.time_ns, totals)
+        reader.close()
+        writer.close()

@@ -37,7 +37,7 @@ def nearest_rank(samples: Sequence[int], ratio: Ratio) -> int:
 
 @given(SAMPLES, RATIOS)
 def test_percentile_is_the_cell_of_the_nearest_rank_element(samples: list[int], ratio: Ratio) -> None:
-    """The same cell as that of the element in the sorted list."""
+    """Law 7: the same cell as that of the element in the sorted list."""
     assert only(record(samples), ratio) == index(nearest_rank(samples, ratio))
 
 
@@ -45,7 +45,7 @@ def test_percentile_is_the_cell_of_the_nearest_rank_element(samples: list[int], 
 @example(1, 19, 20)  # p95 of twenty
 @example(1, 1, 2)  # p50 of two: int(n * q) as an index would give the maximum
 def test_integral_ranks_are_exact(multiple: int, numerator: int, denominator: int) -> None:
-    """Where n * q is a whole number, that is the rank, with no float in between."""
+    """Law 14: where n * q is a whole number, that is the rank, with no float in between."""
     samples = range(1, multiple * denominator + 1)
     rank = multiple * min(numerator, denominator)
     assert only(record(samples), (rank, len(samples))) == rank
@@ -53,7 +53,7 @@ def test_integral_ranks_are_exact(multiple: int, numerator: int, denominator: in
 
 @given(SAMPLES, RATIOS, RATIOS)
 def test_percentiles_are_monotone(samples: list[int], one: Ratio, other: Ratio) -> None:
-    """A higher quantile is never in an earlier cell."""
+    """Law 8: a higher quantile is never in an earlier cell."""
     low, high = sorted((one, other), key=lambda ratio: Fraction(*ratio))
     found = percentile_cells(record(samples), [low, high])
     assert found is not None
@@ -62,13 +62,13 @@ def test_percentiles_are_monotone(samples: list[int], one: Ratio, other: Ratio) 
 
 @given(SAMPLES)
 def test_the_hundredth_percentile_is_the_maximum(samples: list[int]) -> None:
-    """p100 is the cell of the longest latency, p0 that of the shortest."""
+    """Law 9: p100 is the cell of the longest latency, p0 that of the shortest."""
     assert percentile_cells(record(samples), [(1, 1), (0, 1)]) == (index(max(samples)), index(min(samples)))
 
 
 @given(SAMPLES, st.randoms(use_true_random=False), RATIOS)
 def test_order_of_arrival_does_not_matter(samples: list[int], random: Random, ratio: Ratio) -> None:
-    """Shuffled samples have the same percentiles."""
+    """Law 10: shuffled samples have the same percentiles."""
     shuffled = list(samples)
     random.shuffle(shuffled)
     assert only(record(shuffled), ratio) == only(record(samples), ratio)
@@ -76,19 +76,27 @@ def test_order_of_arrival_does_not_matter(samples: list[int], random: Random, ra
 
 @given(SAMPLES, st.integers(1, 1000), RATIOS)
 def test_repeating_every_sample_changes_nothing(samples: list[int], times: int, ratio: Ratio) -> None:
-    """A percentile depends on proportions only."""
+    """Law 11: a percentile depends on proportions only."""
     assert only(record(samples, times), ratio) == only(record(samples), ratio)
 
 
 @given(st.integers(0, MAX_MICROSECONDS), RATIOS)
 def test_one_sample_is_every_percentile(sample: int, ratio: Ratio) -> None:
-    """With one request every percentile is its latency."""
+    """Law 12: with one request every percentile is its latency."""
     assert only(record([sample]), ratio) == index(sample)
     assert percentiles_ms(record([sample])) == (representative(index(sample)) / 1000,) * 3
 
 
 def test_nothing_has_no_percentile() -> None:
-    """An empty distribution gives None and not 0, whether its cells are zero or left out."""
+    """Law 13: an empty distribution gives None and not 0, whether its cells are zero or left out."""
     for cells in ([0] * CELLS, ()):
         assert percentile_cells(cells, [(1, 2)]) is None
         assert percentiles_ms(cells) == (None, None, None)
+
+
+@given(st.integers(2**53, 2**80), st.integers(1, 100))
+def test_ranks_beyond_the_precision_of_floats_are_exact(count: int, percent: int) -> None:
+    """Law 14: with more requests than a float can count, the last of a percentage is told from the next one."""
+    rank = -(-count * percent // 100)
+    assert only([rank, count - rank], (percent, 100)) == 0
+    assert only([rank - 1, count - rank + 1], (percent, 100)) == 1

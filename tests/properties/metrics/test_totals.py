@@ -2,6 +2,7 @@
 
 from itertools import accumulate
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -36,19 +37,19 @@ def cut(totals: Totals) -> Totals:
 
 @given(TOTALS, TOTALS)
 def test_merge_is_commutative(one: Totals, other: Totals) -> None:
-    """a + b = b + a."""
+    """Law 16: a + b = b + a."""
     assert total([one, other]) == total([other, one])
 
 
 @given(TOTALS, TOTALS, TOTALS)
 def test_merge_is_associative(one: Totals, two: Totals, three: Totals) -> None:
-    """(a + b) + c = a + (b + c) = a + b + c."""
+    """Law 17: (a + b) + c = a + (b + c) = a + b + c."""
     assert total([total([one, two]), three]) == total([one, total([two, three])]) == total([one, two, three])
 
 
 @given(TOTALS)
 def test_nothing_is_the_identity(totals: Totals) -> None:
-    """a + 0 = a, and the sum of nothing is 0."""
+    """Law 18: a + 0 = a, and the sum of nothing is 0."""
     assert total([totals, Totals()]) == total([totals]) == totals
     assert total([]) == Totals()
 
@@ -57,13 +58,13 @@ def test_nothing_is_the_identity(totals: Totals) -> None:
 def test_merge_equals_recording_both(
     one: list[tuple[int, int, int, int]], two: list[tuple[int, int, int, int]]
 ) -> None:
-    """Totals of parts add up to the totals of the whole."""
+    """Law 19: totals of parts add up to the totals of the whole."""
     assert total([record(one), record(two)]) == record(one + two)
 
 
 @given(TOTALS, TOTALS)
 def test_since_undoes_merge(edge: Totals, window: Totals) -> None:
-    """(a + b) - a = b, and no figure is negative."""
+    """Law 21: (a + b) - a = b, and no figure is negative."""
     difference = total([edge, window]).since(edge)
     assert difference.counters == window.counters
     assert sum(difference.cells) == window.finished
@@ -72,7 +73,7 @@ def test_since_undoes_merge(edge: Totals, window: Totals) -> None:
 
 @given(TOTALS, TOTALS, st.integers(0, 2**40))
 def test_differences_survive_the_wrap_of_cells(edge: Totals, window: Totals, already: int) -> None:
-    """Cells that have passed 2^32 give the same difference from an edge that was cut to 32 bits."""
+    """Law 31: cells that have passed 2^32 give the same difference from an edge that was cut to 32 bits."""
     ages = Totals((already,) * COUNTERS, [already] * CELLS)
     before = total([ages, edge])
     difference = total([before, window]).since(cut(before))
@@ -82,18 +83,30 @@ def test_differences_survive_the_wrap_of_cells(edge: Totals, window: Totals, alr
 
 @given(st.lists(st.tuples(st.integers(0, 10**6), st.integers(1, 10**12)), max_size=50))
 def test_rates_times_elapsed_time_give_the_count(intervals: list[tuple[int, int]]) -> None:
-    """The sum of rate * dt is the number of requests, however uneven the intervals are."""
+    """Law 30: the sum of rate * dt is the number of requests, however uneven the intervals are."""
     counts = [round((per_second(count, elapsed) or 0) * elapsed / 1e9) for count, elapsed in intervals]
     assert list(accumulate(counts)) == list(accumulate(count for count, _ in intervals))
 
 
 @given(st.integers(0, 10**6), st.integers(-(10**12), 0))
 def test_no_elapsed_time_has_no_rate(count: int, elapsed_ns: int) -> None:
-    """A rate over no time, or over a clock that went back, is None."""
+    """Law 30: a rate over no time, or over a clock that went back, is None."""
     assert per_second(count, elapsed_ns) is None
 
 
 @given(TOTALS)
 def test_errors_are_the_five_error_types(totals: Totals) -> None:
-    """finished = ok + cancelled + errors."""
+    """Law 36: finished = ok + cancelled + errors."""
     assert totals.finished == totals.outcomes[0] + totals.outcomes[1] + totals.errors
+
+
+def test_totals_of_different_shapes_have_neither_sum_nor_difference() -> None:
+    """Fewer counters or cells are an error, and nothing is cut to what both have."""
+    with pytest.raises(ValueError, match="shorter"):
+        total([Totals((1,))])
+    with pytest.raises(ValueError, match="shorter"):
+        total([Totals(cells=[1, 1]), Totals(cells=[1])])
+    with pytest.raises(ValueError, match="shorter"):
+        Totals().since(Totals((1,)))
+    with pytest.raises(ValueError, match="shorter"):
+        Totals((1,) * COUNTERS, [1, 1]).since(Totals(cells=[1]))

@@ -1,4 +1,7 @@
-"""The window as a state machine: workers, sampler and viewers under a manual clock, against the full log."""
+"""The window as a state machine: workers, sampler and viewers under a manual clock, against the full log.
+
+It checks the laws 24 to 29, 33 and 34 after every step; tests/properties/LAWS.md says which method checks which.
+"""
 
 import shutil
 import tempfile
@@ -17,6 +20,7 @@ from gateway.metrics.outcome import ERRORS, OUTCOMES, Outcome
 from gateway.metrics.percentiles import percentiles_ms
 from gateway.metrics.snapshot import ChartData, Snapshot
 from gateway.metrics.window import RATE_NS, WINDOW_NS
+from gateway.metrics.worker_file import WorkerFileReader, worker_file_name
 from tests.support.metrics import INFO, START_NS, Instance
 
 SLOTS = st.integers(0, 2)
@@ -56,6 +60,7 @@ class Metrics(RuleBasedStateMachine):
         """A gateway with one worker."""
         self.run_dir = Path(tempfile.mkdtemp())
         self.instance = Instance(self.run_dir)
+        self.history = History.open(self.run_dir / FILE_NAME)
         self.log: list[Finish] = []
         self.samples = [(START_NS, 0)]
         self.steps = [(START_NS, 0)]
@@ -69,6 +74,7 @@ class Metrics(RuleBasedStateMachine):
         """Nothing is left behind."""
         if hasattr(self, "instance"):
             self.instance.close()
+            self.history.close()
             shutil.rmtree(self.run_dir)
 
     # --- requests and workers
@@ -155,7 +161,7 @@ class Metrics(RuleBasedStateMachine):
 
     @invariant()
     def snapshot_agrees_with_the_log(self) -> None:
-        """Window, rates, lifetime and active are those of the full log."""
+        """Laws 24 to 28 and 33: window, rates, lifetime and active are those of the full log."""
         self.latest_look_ns = max(self.latest_look_ns, self.instance.clock.now_ns)
         now_ns = self.latest_look_ns
         snapshot = self.instance.snapshot()
@@ -200,7 +206,7 @@ class Metrics(RuleBasedStateMachine):
 
     @invariant()
     def chart_agrees_with_the_log(self) -> None:
-        """Intervals are seamless, add up to the log, and end where a tick was due; nothing is evicted twice."""
+        """Laws 25, 27 and 29: intervals are seamless, add up to the log and end where a tick was due."""
         chart = self.instance.chart(window_s=10**9)
         for points, marks in ((chart.scalars, self.samples), (chart.steps, self.steps)):
             assert [point.time_ns for point in points] == [time_ns for time_ns, _ in marks[1:]]
@@ -215,7 +221,7 @@ class Metrics(RuleBasedStateMachine):
 
     @rule()
     def late_viewer_sees_the_same(self) -> None:
-        """Whoever attaches now sees what the viewer sees that was there from the start."""
+        """Law 34: whoever attaches now sees what the viewer sees that was there from the start."""
         view = self.instance.new_view()
         if self.latest_look_ns == self.instance.clock.now_ns:
             assert view.snapshot(INFO, "now") == self.instance.snapshot()
@@ -223,12 +229,16 @@ class Metrics(RuleBasedStateMachine):
         assert ChartData(0, theirs.scalars, theirs.steps) == ChartData(0, ours.scalars, ours.steps)
         view.close()
 
-    @rule()
-    def history_is_valid(self) -> None:
-        """Time moves forward, and no total shrinks."""
-        history = History.open(self.run_dir / FILE_NAME)
-        history.check_valid()
-        history.close()
+    @invariant()
+    def files_are_valid(self) -> None:
+        """In the history time moves forward and no total shrinks; in each worker file the counts add up."""
+        self.history.check_valid()
+        for slot in range(3):
+            path = self.run_dir / worker_file_name(slot)
+            if path.exists():
+                worker = WorkerFileReader(path)
+                worker.read().check_valid()
+                worker.close()
 
     @staticmethod
     def outcomes(finishes: list[Finish]) -> dict[str, int]:

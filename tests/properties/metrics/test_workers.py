@@ -64,7 +64,7 @@ def record(collector: Collector, request: Request) -> None:
 
 @given(st.lists(REQUESTS, max_size=15))
 def test_what_is_recorded_is_read(requests: list[Request]) -> None:
-    """A reader sees exactly the counts, tokens and latencies of every model."""
+    """Law 23: a reader sees exactly the counts, tokens and latencies of every model."""
     with run_directory() as run_dir:
         collector = open_worker(run_dir)
         for request in requests:
@@ -89,7 +89,7 @@ def test_what_is_recorded_is_read(requests: list[Request]) -> None:
 
 @given(st.lists(st.tuples(st.integers(0, 2), REQUESTS), max_size=20))
 def test_any_split_over_workers_equals_one_worker(requests: list[tuple[int, Request]]) -> None:
-    """Three workers in any interleaving add up to one that did it all, although they number the models differently."""
+    """Law 20: three workers in any interleaving add up to one; they may number the models differently."""
     with run_directory() as together, run_directory() as apart:
         one = open_worker(together)
         several = [open_worker(apart, slot) for slot in range(3)]
@@ -105,7 +105,7 @@ def test_any_split_over_workers_equals_one_worker(requests: list[tuple[int, Requ
 
 @given(st.lists(REQUESTS, max_size=6), st.lists(REQUESTS, max_size=6))
 def test_a_successor_continues_the_counts(before: list[Request], after: list[Request]) -> None:
-    """Totals go on over a kill and a restart, and started = finished + active + abandoned in each process."""
+    """Law 33: totals go on over a kill and a restart, and started = finished + active + abandoned in each process."""
     with run_directory() as run_dir:
         for requests in (before, after):
             collector = open_worker(run_dir)
@@ -139,6 +139,7 @@ def test_no_client_can_grow_the_names(models: list[str]) -> None:
 NUMBERS = (
     st.integers()
     | st.integers(-1, 1).map(lambda delta: MAX_TOKENS + delta)
+    | st.integers(-1, 1).map(lambda delta: (MAX_MICROSECONDS + delta) * 1000)
     | st.sampled_from([float("nan"), float("inf"), float("-inf"), -0.5e9, 1e30])
 )
 
@@ -147,7 +148,7 @@ NUMBERS = (
 def test_impossible_figures_are_clamped_and_counted(
     latency_ns: float, input_tokens: float, output_tokens: float
 ) -> None:
-    """Negative, huge, infinite and undefined figures never raise: each is clamped and counted as invalid."""
+    """Law 6: negative, huge, infinite and undefined figures never raise: each is clamped and counted as invalid."""
     with run_directory() as run_dir:
         collector = open_worker(run_dir)
         collector.started()
@@ -156,9 +157,9 @@ def test_impossible_figures_are_clamped_and_counted(
     totals = reading.entries[0].totals
     figures = ((latency_ns // 1000, MAX_MICROSECONDS), (input_tokens, MAX_TOKENS), (output_tokens, MAX_TOKENS))
     assert reading.invalid == sum(not 0 <= figure <= limit for figure, limit in figures)
-    assert totals.finished == sum(totals.cells) == 1
-    assert 0 <= totals.input_tokens <= MAX_TOKENS
-    assert 0 <= totals.output_tokens <= MAX_TOKENS
+    microseconds, *tokens = (figure if 0 <= figure <= limit else limit * (figure > limit) for figure, limit in figures)
+    assert totals.finished == sum(totals.cells) == totals.cells[index(int(microseconds))] == 1
+    assert [totals.input_tokens, totals.output_tokens] == tokens
 
 
 @pytest.fixture(scope="module")
@@ -172,7 +173,7 @@ def intact() -> bytes:
 @given(data=st.data())
 @settings(max_examples=max(10, settings.default.max_examples // 2))
 def test_foreign_or_truncated_files_are_refused(intact: bytes, data: st.DataObject) -> None:
-    """A file that is cut, too long or of another layout is a WorkerFileError, for readers and writers."""
+    """Law 23: a file that is cut, too long or of another layout is a WorkerFileError, for readers and writers."""
     damage = data.draw(st.sampled_from(["cut", "longer", "identity", "garbage"]))
     if damage == "cut":
         content = intact[: data.draw(st.integers(0, len(intact) - 1))]

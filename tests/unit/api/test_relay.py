@@ -8,7 +8,7 @@ import pytest
 
 from gateway.api.interruption import Reason
 from gateway.metrics.outcome import Outcome
-from tests.support.asgi import Answer, Gateway, event_stream, response
+from tests.support.asgi import CONFIG, Answer, Gateway, event_stream, response
 
 CHAT = "/v1/chat/completions"
 PLAIN = b'{"model": "chatty", "messages": []}'
@@ -287,3 +287,107 @@ async def test_a_bug_in_the_gateway_is_a_500_and_counts_as_internal():
     assert answer.status == 500
     assert error_of(answer)["type"] == "server_error"
     assert gateway.ledger.outcome is Outcome.INTERNAL
+
+
+@pytest.mark.parametrize(
+    "afterwards", [httpx.RemoteProtocolError("no final chunk"), httpx.ReadTimeout("idle"), b": bye\n\n"]
+)
+@pytest.mark.parametrize(
+    ("path", "model", "last"),
+    [(CHAT, b"chatty", DONE), ("/v1/messages", b"wordy", b'event: message_stop\ndata: {"type":"message_stop"}\n\n')],
+)
+async def test_what_goes_wrong_behind_the_last_event_takes_nothing_from_the_answer(
+    path: str, model: bytes, last: bytes, afterwards: Exception | bytes
+):
+    """A provider that ends its connection carelessly has answered all the same."""
+    up = event_stream(CHUNK, last, afterwards)
+    gateway = Gateway(lambda _: up)
+    answer = await gateway.post(path, b'{"model":"' + model + b'","stream":true}')
+    assert (answer.body, answer.complete) == (CHUNK + last, True)
+    assert gateway.ledger.outcome is Outcome.OK
+    assert up.stream.closed  # type: ignore[union-attr]
+
+
+async def test_an_answer_with_a_finish_reason_is_whole_even_if_its_connection_then_breaks():
+    """Not every server sends `[DONE]`."""
+    gateway = Gateway(lambda _: event_stream(CHUNK, LAST, httpx.ReadError("reset")))
+    answer = await gateway.post(CHAT, STREAMED)
+    assert (answer.body, answer.complete) == (CHUNK + LAST, True)
+    assert gateway.ledger.outcome is Outcome.OK
+
+
+FALLBACK = """
+[[providers]]
+name = "first"
+kind = "openai"
+base_url = "http://first.invalid/v1"
+[[providers]]
+name = "second"
+kind = "openai"
+base_url = "http://second.invalid/v1"
+[[models]]
+name = "chatty"
+targets = [ { provider = "first" }, { provider = "second" } ]
+"""
+
+
+@pytest.mark.parametrize(
+    "failure", [httpx.ConnectError("refused"), httpx.ReadTimeout("silent"), httpx.ReadError("reset"), 503]
+)
+async def test_another_target_gets_what_the_first_did_not_answer(failure: Exception | int):
+    """At once, and the first is asked once only."""
+
+    def script(request: httpx.Request) -> httpx.Response | Exception:
+        if request.url.host == "second.invalid":
+            return response(b'{"ok":1}')
+        return response(b"{}", status=failure) if isinstance(failure, int) else failure
+
+    gateway = Gateway(script, FALLBACK)
+    answer = await gateway.post(CHAT, PLAIN)
+    assert (answer.status, answer.body) == (200, b'{"ok":1}')
+    assert [request.url.host for request, _ in gateway.transport.requests] == ["first.invalid", "second.invalid"]
+    assert gateway.waits == []
+
+
+async def test_a_request_that_was_sent_is_never_repeated_at_the_same_target():
+    """Both broke off without an answer: two tries, although three are allowed."""
+    gateway = Gateway(lambda _: httpx.ReadError("reset"), FALLBACK)
+    answer = await gateway.post(CHAT, PLAIN)
+    assert (answer.status, len(gateway.transport.requests)) == (502, 2)
+
+
+async def test_a_redirect_is_never_passed_on():
+    """A client that followed it would send its prompt past the gateway."""
+    gateway = Gateway(lambda _: response(b"", status=307, location="http://elsewhere.invalid/"))
+    answer = await gateway.post(CHAT, PLAIN)
+    assert (answer.status, "location" in answer.headers) == (502, False)
+    assert gateway.ledger.outcome is Outcome.UPSTREAM
+
+
+async def test_the_providers_key_does_not_come_down():
+    """Neither in the text of an error nor in a header that echoes the request."""
+    key = "sk-provider-secret-0001"
+    wire = f'{{"error":{{"message":"Incorrect API key provided: {key}"}}}}'.encode()
+    gateway = Gateway(lambda _: response(wire, status=401, authorization=f"Bearer {key}", x_api_key=key))
+    answer = await gateway.post(CHAT, PLAIN)
+    assert answer.status == 401
+    assert key not in answer.body.decode() + str(answer.headers)
+
+
+async def test_a_compressed_stream_is_refused_with_its_reason():
+    """It was asked for as it is; what the gateway cannot read it cannot vouch for."""
+    gateway = Gateway(lambda _: event_stream(b"\x1f\x8b", content_encoding="gzip"))
+    answer = await gateway.post(CHAT, STREAMED)
+    assert answer.status == 502
+    assert "gzip" in str(error_of(answer)["message"])
+
+
+async def test_a_name_that_only_a_pattern_matches_gets_a_row_once_a_provider_knows_it():
+    """Invented names cannot fill the table of models; what happened to them still counts in the totals."""
+    pattern = CONFIG + '[[models]]\nname = "*"\ntargets = [ { provider = "up" } ]\n'
+    answers = [response(b"{}", status=404), response(b"{}"), response(b"{}", status=404)]
+    gateway = Gateway(lambda _: answers.pop(0), pattern)
+    for name in ("invented", "real", "real"):
+        await gateway.post(CHAT, json.dumps({"model": name}).encode())
+    assert gateway.ledger.models == ["real", "real"]
+    assert [finish.entry for finish in gateway.ledger.finishes] == [0, 1, 2]

@@ -9,7 +9,7 @@ import pyte
 import pytest
 
 from gateway.dashboard.compositor import Screen
-from gateway.dashboard.frame import build_frame, build_tiles
+from gateway.dashboard.frame import build_frame, build_tiles, join_row
 from gateway.dashboard.state import Ui
 from gateway.dashboard.view import View
 from gateway.metrics.snapshot import ChartData
@@ -107,3 +107,8 @@ def test_windows_and_frame_show_the_same_screen() -> None:
     for shown in (view, make_scene()):
         screen.show(build_tiles(shown, 80, 24), force=False)
         assert terminal.display == [row.rstrip("\n") for row in picture(shown, 80, 24)]
+
+
+def test_a_tile_that_begins_at_the_first_column_is_put_there_on_top_of_others() -> None:
+    """The cursor stands behind what was drawn below; on a narrow terminal the overlay covers the whole width."""
+    assert join_row([(0, "below"), (0, "above")]) == "below\x1b[1Gabove"

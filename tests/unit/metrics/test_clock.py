@@ -12,6 +12,7 @@ def test_boot_time_is_whole_nanoseconds_that_do_not_go_back() -> None:
 
 def test_a_manual_clock_moves_only_when_it_is_told_to() -> None:
     """It stands still, and goes forward and back by exact nanoseconds."""
+    assert ManualClock()() == 0
     clock = ManualClock(5)
     assert clock() == clock() == 5
     clock.advance(0.25)

@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from gateway.metrics.entries import EntryNames
 from gateway.metrics.errors import HistoryFileError
-from gateway.metrics.history import FILE_NAME, History
+from gateway.metrics.history import FILE_NAME, SAMPLE_NS, History, HistoryWriter, Sample, Step, WorkerUsage
 from gateway.metrics.outcome import Outcome
 from gateway.metrics.sampler import ProcessUsage
-from tests.support.metrics import START_NS, Instance
+from gateway.metrics.window import Totals
+from tests.support.metrics import INFO, START_NS, Instance
 
 
 def times_s(instance: Instance) -> list[float]:
@@ -100,10 +102,11 @@ def test_more_workers_than_the_table_has_rows_are_still_counted(instance: Instan
 
 def test_a_bad_worker_file_does_not_stop_the_sampler(instance: Instance) -> None:
     """The good ones go into the history."""
-    instance.start_worker(0).started()
+    for slot in (0, 2):
+        instance.start_worker(slot).started()
     (instance.run_dir / "worker-1.metrics").write_bytes(b"garbage")
     instance.tick(after_s=5.0)
-    assert instance.chart().scalars[-1].active == 1
+    assert instance.chart().scalars[-1].active == 2
 
 
 def test_a_foreign_history_is_refused(tmp_path: Path) -> None:
@@ -130,6 +133,7 @@ def test_the_history_laps_and_keeps_fifteen_minutes(instance: Instance) -> None:
     assert sum(point.finished for point in chart.scalars) == 180
     assert {point.interval_ns for point in chart.scalars} == {250_000_000}
     assert [step.models for step in chart.steps] == [{"echo": 1}] * 180
+    assert (len(early.chart(10**6).scalars), len(early.chart(10**6).steps)) == (3600, 181)
     history = History.open(instance.run_dir / FILE_NAME)
     history.check_valid()
     assert history.sample(0) is None
@@ -146,11 +150,102 @@ def test_models_that_nobody_uses_take_no_memory(instance: Instance) -> None:
 
     instance.start_worker(0)
     instance.tick(after_s=5.0)
-    assert allocated() < 800_000
+    before = allocated()
+    assert before < 800_000
     instance.start_worker(1)
     collector = instance.start_worker(2)
     collector.started()
     collector.finished(collector.attribute("echo"), Outcome.OK, 1000, 1, 1)
     instance.tick(after_s=5.0)
-    assert 600_000 < allocated() < 1_600_000
+    # 184 steps of 9 counters and 448 pairs of cells for each of two entries: unattributed requests are none.
+    assert 184 * 457 * 8 <= allocated() - before < 800_000
     assert path.stat().st_size > 10_000_000
+
+
+def test_the_last_entry_fits_into_the_file(instance: Instance) -> None:
+    """Making room for the steps of "other" does not make the file longer, which would make it foreign."""
+    collector = instance.start_worker(0)
+    collector.started()
+    collector.finished(collector.attribute("other"), Outcome.OK, 1000, 1, 1)
+    for _ in range(200):
+        instance.tick(after_s=5.0)
+    assert [step.models for step in instance.chart(10**6).steps[-2:]] == [{}, {}]
+    assert instance.new_view().snapshot(INFO, "").models[0].lifetime.finished == 1
+
+
+def test_the_newest_measurement_of_every_worker_is_kept(instance: Instance) -> None:
+    """One row for each, as it was found by the last tick."""
+    expected = []
+    for slot in range(3):
+        instance.start_worker(slot)
+    for cpu_percent in (10.0, 20.0):
+        instance.usage = {pid: ProcessUsage(cpu_percent, pid) for pid in instance.pids.values()}
+        instance.tick(after_s=0.25)
+        expected = [WorkerUsage(slot, pid, pid / 2, cpu_percent, pid) for slot, pid in instance.pids.items()]
+    history = History.open(instance.run_dir / FILE_NAME)
+    assert history.usage() == (instance.clock(), expected)
+    history.close()
+
+
+def test_before_the_first_tick_there_is_nothing(instance: Instance) -> None:
+    """The beginning is a sample and a step without any counts, and nobody has been measured."""
+    history = History.open(instance.run_dir / FILE_NAME)
+    assert history.first_sample() == Sample(START_NS, (0,) * 9, 0, 0.0, 0)
+    assert history.first_step() == Step(START_NS, [Totals()] * 18, EntryNames(()))
+    assert history.usage() == (START_NS, [])
+    history.close()
+
+
+def test_names_lie_in_their_own_part_of_the_file(instance: Instance) -> None:
+    """Sixteen names of the greatest length change nothing but themselves and their number."""
+    path = instance.run_dir / FILE_NAME
+    before = memoryview(path.read_bytes()).cast("Q")
+    writer = HistoryWriter.create_or_continue(path, now_ns=0)
+    for entry in range(1, 17):
+        writer.publish_name(entry, chr(96 + entry) * 128)
+    assert writer.names() == [chr(96 + entry) * 128 for entry in range(1, 17)]
+    after = memoryview(path.read_bytes()).cast("Q")
+    changed = [cell for cell in range(len(after)) if before[cell] != after[cell]]
+    # Nine cells of header, one of which is the number of names, and 16 times a length and 128 bytes.
+    assert [cell for cell in changed if cell < 9] == [4]
+    assert changed[1:] == list(range(9, 9 + 16 * 17))
+    writer.close()
+
+
+@pytest.mark.parametrize(
+    ("times_ns", "totals"),
+    [
+        ([START_NS + 1], [0]),
+        ([START_NS + SAMPLE_NS, START_NS + 2 * SAMPLE_NS - 1], [0, 0]),
+        ([START_NS + 2 * SAMPLE_NS, START_NS + SAMPLE_NS], [0, 0]),
+        ([START_NS + SAMPLE_NS, START_NS + 2 * SAMPLE_NS], [2, 1]),
+    ],
+    ids=["off the grid after the beginning", "off the grid", "back in time", "a total that shrinks"],
+)
+def test_a_history_that_cannot_be_is_noticed(tmp_path: Path, times_ns: list[int], totals: list[int]) -> None:
+    """`check_valid`, on which the property tests rely, fails where time or totals go wrong."""
+    history = HistoryWriter.create_or_continue(tmp_path / FILE_NAME, now_ns=START_NS + SAMPLE_NS // 4)
+    history.check_valid()
+    for time_ns, total in zip(times_ns, totals, strict=True):
+        history.append_sample(Sample(time_ns, (total,) * 9, 0, 0.0, 0))
+    with pytest.raises(AssertionError):
+        history.check_valid()
+    history.close()
+
+
+@pytest.mark.parametrize("entry", [0, 1, 17])
+def test_steps_lie_in_their_own_part_of_the_file(tmp_path: Path, entry: int) -> None:
+    """The second step of an entry changes its own place, the time of the step and two cells of the header."""
+    path = tmp_path / FILE_NAME
+    writer = HistoryWriter.create_or_continue(path, now_ns=START_NS)
+    writer.append_step(1, [Totals()] * 18)
+    before = memoryview(path.read_bytes()).cast("Q")
+    totals = [Totals()] * 18
+    totals[entry] = Totals((1,) * 9, [1] * 896)
+    writer.append_step(2, totals)
+    after = memoryview(path.read_bytes()).cast("Q")
+    changed = [cell for cell in range(len(after)) if before[cell] != after[cell]]
+    entries_at = len(after) - 18 * 184 * 457
+    place = entries_at + (entry * 184 + 1) * 457
+    assert changed == [7, 8, entries_at - 184 + 1, *range(place, place + 457)]
+    writer.close()

@@ -9,6 +9,8 @@ import pytest
 from gateway.metrics.errors import HistoryFileError, WorkerFileError
 from gateway.metrics.history import FILE_NAME
 from gateway.metrics.outcome import OUTCOMES, Outcome
+from gateway.metrics.sampler import ProcessUsage
+from gateway.metrics.snapshot import ChartData
 from gateway.metrics.view import MetricsView
 from tests.support.metrics import INFO, Instance
 
@@ -77,7 +79,7 @@ def test_without_a_sampler_there_are_totals_and_no_rates(tmp_path: Path) -> None
     assert snapshot.window.coverage_s is None
     assert snapshot.window.requests_per_second is None
     assert snapshot.window.errors_per_second is None
-    assert instance.new_view().chart().scalars == ()
+    assert instance.new_view().chart() == ChartData(instance.clock(), (), ())
 
 
 def test_an_empty_gateway_has_no_percentiles(instance: Instance) -> None:
@@ -92,8 +94,9 @@ def test_an_empty_gateway_has_no_percentiles(instance: Instance) -> None:
 
 def test_a_missing_run_directory_is_an_empty_gateway(tmp_path: Path) -> None:
     """A viewer that comes before the files does not fail."""
-    view = MetricsView(tmp_path / "none", clock=lambda: 1, is_alive=lambda pid, started: True)
+    view = MetricsView(tmp_path / "none", clock=lambda: 0, is_alive=lambda pid, started: True)
     assert view.snapshot(INFO, "now").lifetime.started == 0
+    assert view.chart().now_ns == 0
 
 
 def test_a_dead_worker_keeps_its_counts_and_loses_its_active_requests(instance: Instance) -> None:
@@ -103,7 +106,8 @@ def test_a_dead_worker_keeps_its_counts_and_loses_its_active_requests(instance: 
         collector.started()
         entry = collector.attribute("echo")
     collector.finished(entry, Outcome.OK, 1000, 1, 1)
-    assert instance.snapshot().active == instance.snapshot().models[0].active == 1
+    snapshot = instance.snapshot()
+    assert snapshot.active == snapshot.workers[0].active == snapshot.models[0].active == 1
     instance.kill_worker(0)
     for start in (False, True):
         if start:
@@ -218,3 +222,40 @@ def test_every_outcome_is_told_apart_and_has_a_latency(instance: Instance) -> No
     assert list(snapshot.window.outcomes.values()) == [1, 2, 3, 4, 5, 6, 7]
     assert snapshot.window.latency_ms.count == snapshot.window.finished == 28
     assert snapshot.models[0].window.errors == 3 + 4 + 5 + 6 + 7
+    instance.tick(after_s=0.25)
+    (point,) = instance.chart().scalars
+    assert (point.outcomes, point.finished) == ((1, 2, 3, 4, 5, 6, 7), 28)
+
+
+def test_the_chart_has_the_tokens_of_each_interval(instance: Instance) -> None:
+    """Input and output apart, each only where it was counted."""
+    collector = instance.start_worker(0)
+    for tokens in (5, 7):
+        collector.started()
+        collector.finished(0, Outcome.OK, 1000, tokens, 10 * tokens)
+        instance.tick(after_s=0.25)
+    assert [(point.input_tokens, point.output_tokens) for point in instance.chart().scalars] == [(5, 50), (7, 70)]
+
+
+def test_models_keep_their_place_in_the_past(instance: Instance) -> None:
+    """A window subtracts from each model its own past, although the workers number the models differently."""
+    first, second = instance.start_worker(0), instance.start_worker(1)
+    second.started()
+    second.finished(second.attribute("b"), Outcome.OK, 1000, 0, 0)
+    instance.tick(after_s=5.0)
+    for _ in range(2):
+        first.started()
+        first.finished(first.attribute("a"), Outcome.OK, 1000, 0, 0)
+    instance.tick(after_s=900.0)
+    assert [(model.name, model.window.finished) for model in instance.snapshot().models] == [("a", 2), ("b", 0)]
+
+
+def test_a_worker_that_has_just_died_uses_nothing(instance: Instance) -> None:
+    """What was measured a moment before is not shown for a dead process."""
+    instance.start_worker(0)
+    instance.usage = {instance.pids[0]: ProcessUsage(10.0, 1000)}
+    instance.tick(after_s=0.25)
+    assert instance.snapshot().workers[0].rss_bytes == 1000
+    instance.kill_worker(0)
+    worker = instance.snapshot().workers[0]
+    assert (worker.cpu_percent, worker.rss_bytes) == (None, None)

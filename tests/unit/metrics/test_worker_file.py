@@ -8,7 +8,15 @@ from gateway.metrics.collector import Collector
 from gateway.metrics.entries import OTHER
 from gateway.metrics.errors import WorkerFileError
 from gateway.metrics.outcome import Outcome
-from gateway.metrics.worker_file import WorkerFile, WorkerFileReader, WorkerFiles, worker_file_name
+from gateway.metrics.window import Totals
+from gateway.metrics.worker_file import (
+    EntryReading,
+    WorkerFile,
+    WorkerFileReader,
+    WorkerFiles,
+    WorkerReading,
+    worker_file_name,
+)
 
 
 def open_worker(run_dir: Path, slot: int = 0, pid: int = 10) -> WorkerFile:
@@ -66,6 +74,7 @@ def test_followers_see_a_new_process_in_a_slot(tmp_path: Path) -> None:
     open_worker(tmp_path, slot=9, pid=2)
     assert [reader.slot for reader in files.refresh()] == [9, 10]
     before = files.refresh()[0]
+    assert files.refresh()[0] is before
     open_worker(tmp_path, slot=9, pid=3)
     assert before.read().started == 0
     assert [reader.pid for reader in files.refresh()] == [3, 1]
@@ -131,3 +140,35 @@ def test_dropped_log_records_are_counted(tmp_path: Path) -> None:
     collector.log_dropped()
     collector.log_dropped(4)
     assert WorkerFileReader(tmp_path / "worker-0.metrics").read().log_dropped == 5
+
+
+def test_a_file_that_vanishes_while_it_is_looked_for_hides_no_other(tmp_path: Path) -> None:
+    """The run directory may be removed file by file under a viewer."""
+    for slot in range(0, 16, 2):
+        open_worker(tmp_path, slot=slot)
+        (tmp_path / worker_file_name(slot + 1)).symlink_to(tmp_path / "gone")
+    assert [reader.slot for reader in WorkerFiles(tmp_path).refresh()] == list(range(0, 16, 2))
+
+
+def test_latencies_are_read_on_demand(tmp_path: Path) -> None:
+    """Four times a second the counters are enough, and the cells are left alone."""
+    collector = Collector(open_worker(tmp_path))
+    collector.started()
+    collector.finished(0, Outcome.OK, 1000, 0, 0)
+    reader = WorkerFileReader(tmp_path / "worker-0.metrics")
+    assert reader.read(cells=False).entries[0].totals.cells == ()
+    assert sum(reader.read().entries[0].totals.cells) == 1
+
+
+@pytest.mark.parametrize(
+    ("started", "finished", "latencies"),
+    [(2, 1, 1), (1, 1, 0)],
+    ids=["a start of no entry", "a finish without a latency"],
+)
+def test_a_reading_that_cannot_be_is_noticed(started: int, finished: int, latencies: int) -> None:
+    """`check_valid`, on which the property tests rely, fails where figures disagree."""
+    totals = Totals((finished, *Totals().counters[1:]), [latencies])
+    entry = EntryReading(0, "", started=1, abandoned=0, totals=totals)
+    with pytest.raises(AssertionError):
+        WorkerReading(started, log_dropped=0, invalid=0, entries=[entry]).check_valid()
+    WorkerReading(1, 0, 0, [EntryReading(0, "", 1, 0, Totals((1, *Totals().counters[1:]), [1]))]).check_valid()

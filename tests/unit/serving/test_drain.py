@@ -28,3 +28,14 @@ def test_the_first_signal_begins_to_drain_and_the_others_do_nothing():
     [(delay, cut)] = loop.later
     cut()
     assert (delay, done) == (30.0, ["begin", "stop", "cut"])
+
+
+def test_an_operator_who_will_not_wait_cuts_what_runs():
+    """SIGINT before the drain means nothing, during the drain it cuts at once."""
+    done: list[str] = []
+    loop: Any = Loop()
+    drain = Drain(30.0, begin=lambda: done.append("begin"), cut=lambda: done.append("cut"))
+    drain.hurry()
+    drain.start(loop, lambda: done.append("stop"))
+    drain.hurry()
+    assert done == ["begin", "stop", "cut"]

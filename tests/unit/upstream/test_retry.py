@@ -2,8 +2,15 @@
 
 import pytest
 
-from gateway.errors import UpstreamBroken, UpstreamTimeout, UpstreamUnreachable
-from gateway.upstream.retry import asked_wait_s, backoff_s, is_retryable_fault, is_retryable_status, is_worth_waiting
+from gateway.errors import GatewayFault, UpstreamBroken, UpstreamTimeout, UpstreamUnreachable
+from gateway.upstream.retry import (
+    asked_wait_s,
+    backoff_s,
+    is_retryable_fault,
+    is_retryable_status,
+    is_worth_waiting,
+    was_sent,
+)
 
 
 def test_only_statuses_that_invite_it_are_retried():
@@ -11,10 +18,11 @@ def test_only_statuses_that_invite_it_are_retried():
     assert [status for status in range(100, 600) if is_retryable_status(status)] == [408, 409, 429, *range(500, 600)]
 
 
-def test_only_what_was_certainly_not_sent_is_retried():
-    """A broken or late answer may stand for work that was done."""
-    retried = [kind for kind in (UpstreamUnreachable, UpstreamBroken, UpstreamTimeout) if is_retryable_fault(kind("x"))]
-    assert retried == [UpstreamUnreachable]
+def test_every_fault_of_a_provider_may_go_to_another_and_none_of_ours():
+    """A broken or late answer may stand for work that was done; only the unreachable provider certainly has nothing."""
+    kinds = (UpstreamUnreachable, UpstreamBroken, UpstreamTimeout, GatewayFault)
+    assert [kind for kind in kinds if is_retryable_fault(kind("x"))] == list(kinds[:3])
+    assert [kind for kind in kinds[:3] if was_sent(kind("x"))] == [UpstreamBroken, UpstreamTimeout]
 
 
 def test_the_backoff_doubles_up_to_a_bound_with_full_jitter():

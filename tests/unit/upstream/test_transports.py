@@ -1,0 +1,39 @@
+"""Which transport a provider gets, and the limit that httpx's own needs."""
+
+import asyncio
+
+import httpx
+import pytest
+
+from gateway.config import Provider
+from gateway.upstream.echo import EchoTransport
+from gateway.upstream.lean import LeanTransport
+from gateway.upstream.transports import FirstByteLimit, transport_for
+
+
+@pytest.mark.parametrize(
+    ("provider", "kind"),
+    [
+        (Provider(name="a", kind="openai", base_url="http://a.invalid/v1"), LeanTransport),
+        (Provider(name="b", kind="openai", base_url="https://b.invalid/v1", transport="httpcore"), FirstByteLimit),
+        (Provider(name="c", kind="echo"), EchoTransport),
+    ],
+)
+async def test_each_kind_of_provider_gets_its_transport(provider: Provider, kind: type[httpx.AsyncBaseTransport]):
+    """Lean by default, httpx's own by configuration, the echo provider without a network."""
+    transport = transport_for(provider)
+    assert type(transport) is kind
+    await transport.aclose()
+
+
+async def test_a_head_that_never_comes_is_a_read_timeout():
+    """The limits of connecting and of the first byte together hold for the whole head."""
+
+    class Silent(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            await asyncio.Event().wait()
+            raise AssertionError("never")
+
+    request = httpx.Request("GET", "http://a.invalid", extensions={"timeout": {"connect": 0.005, "first_byte": 0.005}})
+    with pytest.raises(httpx.ReadTimeout):
+        await FirstByteLimit(Silent()).handle_async_request(request)

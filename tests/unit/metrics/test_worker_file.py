@@ -172,3 +172,12 @@ def test_a_reading_that_cannot_be_is_noticed(started: int, finished: int, latenc
     with pytest.raises(AssertionError):
         WorkerReading(started, log_dropped=0, invalid=0, entries=[entry]).check_valid()
     WorkerReading(1, 0, 0, [EntryReading(0, "", 1, 0, Totals((1, *Totals().counters[1:]), [1]))]).check_valid()
+
+
+def test_a_model_is_known_from_its_first_request_on_and_in_every_later_life(tmp_path: Path) -> None:
+    """A successor of the worker knows what its file knows."""
+    collector = Collector(open_worker(tmp_path))
+    assert not collector.knows("tiny")
+    collector.attribute("tiny")
+    assert collector.knows("tiny")
+    assert Collector(open_worker(tmp_path, pid=11)).knows("tiny")

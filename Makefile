@@ -30,6 +30,7 @@ unit properties regressions e2e: .venv/test.stamp ## run one folder of tests
 bench: .venv/test.stamp ## measure the cost of a request (loopback only, about a minute)
 	@$(BIN)/python benchmarks/passthrough.py
 	@$(BIN)/python benchmarks/metrics_hot_path.py
+	@$(BIN)/python benchmarks/metrics_record.py --fast
 
 hang-up: .venv/test.stamp ## measure how soon a provider sees that a client hung up
 	@$(BIN)/python benchmarks/hang_up.py

@@ -1,7 +1,7 @@
 """The lease: one counted request from its arrival to its only finish.
 
 Theory of operation. A lease is a context manager on the request's exit stack, and the stack is always owned by exactly
-one `async with`: first by the dependency that opened it, then, after `pop_all()`, by the response. So `__exit__` runs
+one `with`: first by the dependency that opened it, then, after `pop_all()`, by the response. So `__exit__` runs
 on every path: return, exception, cancellation, a client that left. It runs the finish once; a second call does nothing.
 
     opened --settle(outcome)--> settled --__exit__--> finished
@@ -19,12 +19,11 @@ from typing import Protocol
 import structlog
 
 from gateway.errors import RequestError
+from gateway.metrics.entries import UNATTRIBUTED
 from gateway.metrics.outcome import Outcome
 from gateway.protocol.usage import Usage
 
 log = structlog.get_logger("gateway.request")
-
-UNATTRIBUTED = 0
 
 
 class Counts(Protocol):

@@ -7,8 +7,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
-from gateway.api.lease import UNATTRIBUTED, Lease
+from gateway.api.lease import Lease
 from gateway.errors import InvalidRequest, RequestError, UpstreamTimeout
+from gateway.metrics.entries import UNATTRIBUTED
 from gateway.metrics.outcome import OUTCOMES, Outcome
 from gateway.protocol.usage import Usage
 from tests.support.asgi import Ledger

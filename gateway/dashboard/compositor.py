@@ -1,17 +1,20 @@
-"""The pytermgui side: windows that hold finished rows, and a compositor that writes only the rows that changed.
+"""The pytermgui side: windows that hold finished rows, and a compositor that writes only what changed.
 
 Importing this module imports pytermgui, which costs 0.1 s and changes process-wide settings: see `viewer`.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from pytermgui.window_manager.compositor import Compositor
 from pytermgui.window_manager.window import Window
 
-from gateway.dashboard.frame import Tile, join_row
+from gateway.dashboard.canvas import Tile, changed_spans, flatten, slice_cells
+from gateway.dashboard.text import Row, cells, is_narrow
+from gateway.dashboard.theme import Theme
 
 # Synchronized output: a terminal that knows it shows the frame in one go, any other ignores the marks.
 _BEGIN, _END = "\x1b[?2026h", "\x1b[?2026l"
+_CLEAR = "\x1b[0m\x1b[2J"
 
 
 class Pane(Window):
@@ -23,26 +26,28 @@ class Pane(Window):
 
     def place(self, tile: Tile) -> None:
         """Take position, size and rows of a tile."""
+        self.tile = tile
         self.pos = (tile.rect.x + 1, tile.rect.y + 1)
         self.width, self.height = tile.rect.width, tile.rect.height
-        self.rows = tile.rows
 
     def get_lines(self) -> list[str]:
-        """The finished rows."""
-        return self.rows
+        """The rows as plain text."""
+        return ["".join(text for _, text in row) for row in self.tile.rows]
 
 
 class Screen(Compositor):
-    """Draws panes by rows: a row that looks as it did is not written, and nothing is ever cleared."""
+    """Draws panes by what changed in them; the screen is cleared for the first picture and for one of another size."""
 
     def __init__(self, write: Callable[[str], None], framerate: int) -> None:
         super().__init__([], framerate=framerate)
         self._write = write
         self._panes: dict[str, Pane] = {}
-        self._shown: dict[int, str] = {}
+        self._theme: Theme | None = None
+        self._size: tuple[int, int] | None = None
+        self._shown: Mapping[int, Row] = {}
 
-    def show(self, tiles: Iterable[Tile], *, force: bool) -> None:
-        """Draw these tiles, later ones on top; `force` writes all rows, as after a resize."""
+    def show(self, tiles: Iterable[Tile], theme: Theme, size: tuple[int, int], *, force: bool) -> None:
+        """Draw these tiles, later ones on top, on a terminal of that many columns and rows; `force` writes all."""
         panes: dict[str, Pane] = {}
         for tile in tiles:
             pane = self._panes.get(tile.name)
@@ -54,16 +59,34 @@ class Screen(Compositor):
         self._panes = panes
         # The base class draws the last window first.
         self._windows[:] = list(panes.values())[::-1]
-        self.draw(force=force)
+        if theme != self._theme or size != self._size:
+            self._shown, force = {}, True
+        self._theme, resized, self._size = theme, size != self._size, size
+        self.draw(force=force, clear=resized)
 
-    def draw(self, force: bool = False) -> None:
-        """Write the rows that changed, as one frame."""
-        parts: dict[int, list[tuple[int, str]]] = {}
-        for window in reversed(self._windows):
-            for (x, y), line in self._iter_positioned(window):
-                parts.setdefault(y, []).append((x - 1, line))
-        rows = {y: join_row(row_parts) for y, row_parts in parts.items()}
-        changed = [f"\x1b[{y};1H{row}" for y, row in rows.items() if force or self._shown.get(y) != row]
+    def draw(self, force: bool = False, clear: bool = False) -> None:
+        """Write what changed, as one frame; a picture that stays writes nothing."""
+        rows = flatten(pane.tile for pane in reversed(self._windows) if isinstance(pane, Pane))
+        written = [_CLEAR] if clear else []
+        for y, row in rows.items():
+            shown = self._shown.get(y)
+            if force or shown is None:
+                written.append(self._painted(y, 0, row))
+            elif shown != row:
+                written += [self._painted(y, at, slice_cells(row, at, end)) for at, end in changed_spans(shown, row)]
         self._shown = rows
-        if changed:
-            self._write(f"{_BEGIN}{''.join(changed)}{_END}")
+        if written:
+            self._write(f"{_BEGIN}{''.join(written)}{_END}")
+
+    def _painted(self, y: int, x: int, row: Sequence[tuple[str, str]]) -> str:
+        """A part of a row in its place; what follows signs on whose width terminals disagree is placed by column."""
+        assert self._theme is not None, "there is a theme once something is shown"
+        painted = [f"\x1b[{y + 1};{x + 1}H"]
+        settled = True
+        for role, text in row:
+            if not settled:
+                painted.append(f"\x1b[{x + 1}G")
+            painted.append(self._theme.painted(role, text))
+            settled = is_narrow(text)
+            x += len(text) if settled else cells(text)
+        return "".join(painted)

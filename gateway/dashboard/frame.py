@@ -1,14 +1,15 @@
 """One picture: everything that is known in, the finished rows of the screen out."""
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 
 from gateway.dashboard import edges, logpanel, panels, tables
+from gateway.dashboard.canvas import Tile
 from gateway.dashboard.keys import HELP
 from gateway.dashboard.layout import Layout, Rect, arrange
+from gateway.dashboard.text import Row
 from gateway.dashboard.view import View
 
-_DRAW: Mapping[str, Callable[[Rect, View], list[str]]] = {
+_DRAW: Mapping[str, Callable[[Rect, View], list[Row]]] = {
     "status": panels.status,
     "requests": panels.requests,
     "latency": panels.latency,
@@ -23,15 +24,6 @@ _DRAW: Mapping[str, Callable[[Rect, View], list[str]]] = {
     "help": edges.help_rows,
     "too small": edges.too_small,
 }
-
-
-@dataclass(frozen=True)
-class Tile:
-    """A panel in its place: `rows` are as many as the rectangle is high, each exactly as wide."""
-
-    name: str
-    rect: Rect
-    rows: list[str]
 
 
 def _layout(view: View, columns: int, rows: int, zoomed: str | None) -> Layout:
@@ -52,20 +44,6 @@ def build_tiles(view: View, columns: int, rows: int) -> list[Tile]:
         rect = _centred(66, len(HELP) + 2, columns, rows)
         tiles.append(Tile("help", rect, _DRAW["help"](rect, view)))
     return tiles
-
-
-def build_frame(view: View, columns: int, rows: int) -> list[str]:
-    """The finished rows of the screen, each to be written from its first column."""
-    lines: list[list[tuple[int, str]]] = [[] for _ in range(rows)]
-    for tile in build_tiles(view, columns, rows):
-        for offset, row in enumerate(tile.rows):
-            lines[tile.rect.y + offset].append((tile.rect.x, row))
-    return [join_row(parts) for parts in lines]
-
-
-def join_row(parts: Iterable[tuple[int, str]]) -> str:
-    """One row of the screen from (column from 0, text), bottom to top; each part is placed by its absolute column."""
-    return "".join(f"\x1b[{x + 1}G{text}" if x or index else text for index, (x, text) in enumerate(parts))
 
 
 def _centred(width: int, height: int, columns: int, rows: int) -> Rect:

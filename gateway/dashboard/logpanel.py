@@ -2,7 +2,7 @@
 
 from gateway.dashboard.layout import Rect
 from gateway.dashboard.logview import LogLine
-from gateway.dashboard.text import NO_DATA, Row, clean, count, duration, left, right, row_cells
+from gateway.dashboard.text import NO_DATA, Row, clean, count, duration, fit, left, right, row_cells
 from gateway.dashboard.view import View, panel
 from gateway.logs.render import LEVEL_WORDS
 
@@ -56,7 +56,7 @@ def _log_state(view: View) -> list[Row]:
     return [*parts, [("label", f"{count(log.total)} records")]]
 
 
-def log(rect: Rect, view: View) -> list[str]:
+def log(rect: Rect, view: View) -> list[Row]:
     """The log, newest at the bottom, and whether it follows."""
     inner, room = rect.width - 4, rect.height - 2
     body = [_log_row(line, inner) for line in view.log.visible(room)]
@@ -65,7 +65,7 @@ def log(rect: Rect, view: View) -> list[str]:
     return panel("log", rect, view, _log_state(view), body)
 
 
-def log_lines(rect: Rect, view: View) -> list[str]:
+def log_lines(rect: Rect, view: View) -> list[Row]:
     """The log without a border, for a small terminal."""
     rows: list[Row] = []
     for line in view.log.visible(rect.height):
@@ -75,4 +75,4 @@ def log_lines(rect: Rect, view: View) -> list[str]:
             row.append(("text", f" {duration(line.latency_ms)} "))
         rows.append([*row, ("text", line.message)])
     rows += [[]] * (rect.height - len(rows))
-    return [view.theme.paint(row, rect.width) for row in rows]
+    return [fit(row, rect.width) for row in rows]

@@ -40,7 +40,7 @@ ERROR_BOUND = "±1.5%"
 _LABEL = 5
 
 
-def status(rect: Rect, view: View) -> list[str]:
+def status(rect: Rect, view: View) -> list[Row]:
     """What runs where, and the gauges."""
     snapshot, window = view.snapshot, view.snapshot.window
     instance = snapshot.instance
@@ -62,7 +62,7 @@ def status(rect: Rect, view: View) -> list[str]:
     room = rect.width - 6 - row_cells(title) - row_cells(live) - 2
     joined = fitting(rest, room)
     shown = [[*joined, ("border", "  "), *live]] if joined else [live]
-    return box(rect, title, shown, [_gauges(rect.width - 4, view)], view, focused=False)
+    return box(rect, title, shown, [_gauges(rect.width - 4, view)], focused=False)
 
 
 def _gauges(width: int, view: View) -> Row:
@@ -94,7 +94,7 @@ def _seconds_between(started_at: str, taken_at: str) -> float:
     return (datetime.fromisoformat(taken_at) - datetime.fromisoformat(started_at)).total_seconds()
 
 
-def compact(rect: Rect, view: View) -> list[str]:
+def compact(rect: Rect, view: View) -> list[Row]:
     """The figures without charts, for a small terminal."""
     snapshot, window = view.snapshot, view.snapshot.window
     inner = rect.width - 4
@@ -117,7 +117,7 @@ def compact(rect: Rect, view: View) -> list[str]:
         body += model_table(inner, rect.height - 2 - len(body), view)
     port = clean(snapshot.instance.address).rpartition(":")[2]
     title: Row = [("title.focus", "gateway"), ("label", f" :{port}")]
-    return box(rect, title, [feed_state(view)], body, view, focused=False)
+    return box(rect, title, [feed_state(view)], body, focused=False)
 
 
 def _row(parts: Sequence[Row]) -> Row:
@@ -149,7 +149,7 @@ def _time_tick(milliseconds: float) -> str:
     return f"{milliseconds:g}ms"
 
 
-def requests(rect: Rect, view: View) -> list[str]:
+def requests(rect: Rect, view: View) -> list[Row]:
     """Requests a second over the chosen window."""
     width, rows = _field(rect)
     rates = view.over_time(width, lambda column: column.rate(column.finished))
@@ -163,7 +163,7 @@ def requests(rect: Rect, view: View) -> list[str]:
     return panel("requests", rect, view, figures, _with_axes(field, scale, view, width))
 
 
-def latency(rect: Rect, view: View) -> list[str]:
+def latency(rect: Rect, view: View) -> list[Row]:
     """The percentiles over the chosen window, from the arrival of a request to its last byte."""
     width, rows = _field(rect)
     figures = percentile_figures(view.snapshot.window.latency_ms)
@@ -179,7 +179,7 @@ def latency(rect: Rect, view: View) -> list[str]:
     return panel("latency", rect, view, figures, _with_axes(field, scale, view, width))
 
 
-def tokens(rect: Rect, view: View) -> list[str]:
+def tokens(rect: Rect, view: View) -> list[Row]:
     """Tokens a second, in and out, over the chosen window, and the mean of a request."""
     width, rows = _field(rect)
     minute = view.history.columns(60, 1)[0] or Column()
@@ -203,7 +203,7 @@ def tokens(rect: Rect, view: View) -> list[str]:
     return panel("tokens", rect, view, figures, body + _with_axes(field, scale, view, width))
 
 
-def errors(rect: Rect, view: View) -> list[str]:
+def errors(rect: Rect, view: View) -> list[Row]:
     """Errors by type: the count in the window, and when they happened, all types on one scale."""
     window = view.snapshot.window
     counts = {kind.label: window.outcomes.get(kind.label, 0) for kind in ERRORS}

@@ -11,7 +11,7 @@ from gateway.dashboard.view import View, panel, trend_of
 from gateway.metrics.snapshot import ModelFigures
 
 
-def workers(rect: Rect, view: View) -> list[str]:
+def workers(rect: Rect, view: View) -> list[Row]:
     """Each worker's process, and what all of them together used over the chosen window."""
     body: list[Row] = [[("label", "slot     pid   cpu    mem  active")]]
     for worker in view.snapshot.workers:
@@ -107,7 +107,7 @@ def model_table(inner: int, room: int, view: View) -> list[Row]:
     return body
 
 
-def models(rect: Rect, view: View) -> list[str]:
+def models(rect: Rect, view: View) -> list[Row]:
     """One row for each model over the last 15 minutes."""
     number, room = len(view.snapshot.models), rect.height - 3
     if not number:

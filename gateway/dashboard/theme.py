@@ -1,11 +1,11 @@
 """Colours and signs as data: a theme is one (on, off) pair of SGR sequences for each role, and a character set."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from gateway.dashboard.text import ELLIPSIS, Segment, fit, is_narrow
+from gateway.dashboard.text import ELLIPSIS, cells
 
 Depth = Literal["none", "16", "256", "truecolor"]
 Charset = Literal["braille", "block", "ascii"]
@@ -92,25 +92,13 @@ class Theme:
     pairs: Mapping[str, tuple[str, str]]
     charset: Charset
 
-    def paint(self, row: Iterable[Segment], width: int, column: int | None = None) -> str:
-        """The row as text with SGR sequences, exactly `width` cells wide.
-
-        With `column` (1-based, of the cell after the row), a row with signs on whose width terminals disagree ends in
-        an absolute move there, so that what follows stands where it should.
-        """
+    def painted(self, role: str, text: str) -> str:
+        """One segment with its SGR sequences."""
         if self.charset == "ascii":
-            row = [(role, text.translate(_TO_ASCII).encode("ascii", "replace").decode()) for role, text in row]
-        painted = []
-        safe = True
-        for role, text in fit(row, width):
-            on, off = self.pairs[role]
-            if self.charset == "ascii":
-                text = text.replace(ELLIPSIS, "~")
-            painted.append(f"{on}{text}{off}" if on and text else text)
-            safe = safe and (text.isascii() or is_narrow(text))
-        if not safe and column is not None:
-            painted.append(f"\x1b[{column}G")
-        return "".join(painted)
+            known = text.translate(_TO_ASCII).replace(ELLIPSIS, "~")
+            text = known if known.isascii() else "".join(c if c.isascii() else "?" * cells(c) for c in known)
+        on, off = self.pairs[role]
+        return f"{on}{text}{off}" if on and text else text
 
 
 def plain(row: str) -> str:

@@ -8,7 +8,7 @@ from gateway.dashboard.layout import Rect
 from gateway.dashboard.logview import LogView
 from gateway.dashboard.series import SECOND_NS, Column, History
 from gateway.dashboard.state import Ui
-from gateway.dashboard.text import Row, duration, row_cells, uptime
+from gateway.dashboard.text import Row, duration, fit, row_cells, uptime
 from gateway.dashboard.theme import Theme
 from gateway.metrics.snapshot import Latency, Snapshot
 
@@ -65,21 +65,19 @@ def _total(figures: Sequence[float | None]) -> float | None:
     return sum(known) if known else None
 
 
-def box(rect: Rect, title: Row, figures: Sequence[Row], body: Sequence[Row], view: View, focused: bool) -> list[str]:
+def box(rect: Rect, title: Row, figures: Sequence[Row], body: Sequence[Row], focused: bool) -> list[Row]:
     """A bordered panel; the last of `figures` are left out of the title where it is too narrow for all of them."""
-    theme, inner = view.theme, rect.width - 4
+    inner = rect.width - 4
     border = "border.focus" if focused else "border"
     room = rect.width - 6 - row_cells(title)
     shown = fitting(figures, room)
     line = "─" * (rect.width - 4 - row_cells(title) - (row_cells(shown) + 2 if shown else 0))
     top: Row = [(border, "╭ "), *title, (border, f" {line}")]
     top += [(border, " "), *shown, (border, " ╮")] if shown else [(border, "╮")]
-    rows = [theme.paint(top, rect.width)]
-    before, after = theme.paint([(border, "│ ")], 2), theme.paint([(border, " │")], 2)
-    edge = rect.x + rect.width - 1
+    rows = [fit(top, rect.width)]
     padded = [*body[: rect.height - 2], *[[]] * (rect.height - 2 - len(body))]
-    rows += [f"{before}{theme.paint(row, inner, edge)}{after}" for row in padded]
-    rows.append(theme.paint([(border, "╰" + "─" * (rect.width - 2) + "╯")], rect.width))
+    rows += [[(border, "│ "), *fit(row, inner), (border, " │")] for row in padded]
+    rows.append([(border, "╰" + "─" * (rect.width - 2) + "╯")])
     return rows[: rect.height]
 
 
@@ -93,10 +91,10 @@ def fitting(parts: Sequence[Row], room: int) -> Row:
     return []
 
 
-def panel(name: str, rect: Rect, view: View, figures: Sequence[Row], body: Sequence[Row]) -> list[str]:
+def panel(name: str, rect: Rect, view: View, figures: Sequence[Row], body: Sequence[Row]) -> list[Row]:
     """A box with its name, bright if it has the focus, and its main figures in the title."""
     focused = view.ui.focus == name
-    return box(rect, [("title.focus" if focused else "title", name)], figures, body, view, focused)
+    return box(rect, [("title.focus" if focused else "title", name)], figures, body, focused)
 
 
 def labelled(role: str, label: str, value: str) -> Row:

@@ -249,8 +249,9 @@ class Viewer:
         # A terminal that has not taken the last frame gets no next one.
         if self._hidden or self._terminal.stalled:
             return
-        columns, rows = self._terminal.size()
-        self._screen.show(build_tiles(self._view(), columns, rows), force=self._force)
+        size = self._terminal.size()
+        view = self._view()
+        self._screen.show(build_tiles(view, *size), view.theme, size, force=self._force)
         self._force = False
 
     def _view(self) -> View:

@@ -9,7 +9,7 @@ import pyte
 import pytest
 
 from gateway.dashboard.compositor import Screen
-from gateway.dashboard.frame import build_frame, build_tiles, join_row
+from gateway.dashboard.frame import build_tiles
 from gateway.dashboard.state import Ui
 from gateway.dashboard.view import View
 from gateway.metrics.snapshot import ChartData
@@ -20,11 +20,14 @@ GOLDEN = Path(__file__).parent / "golden"
 
 def picture(view: View, columns: int, rows: int) -> list[str]:
     """What a terminal shows of a frame; a wide character takes two places, the second one empty."""
-    screen = pyte.Screen(columns, rows)
-    stream = pyte.Stream(screen)
-    for number, row in enumerate(build_frame(view, columns, rows), 1):
-        stream.feed(f"\x1b[{number};1H{row}")
-    return ["".join(screen.buffer[y][x].data for x in range(columns)) for y in range(rows)]
+    terminal = pyte.Screen(columns, rows)
+    show(Screen(pyte.Stream(terminal).feed, 4), view, columns, rows)
+    return ["".join(terminal.buffer[y][x].data for x in range(columns)) for y in range(rows)]
+
+
+def show(screen: Screen, view: View, columns: int, rows: int, *, force: bool = False) -> None:
+    """Draw a view."""
+    screen.show(build_tiles(view, columns, rows), view.theme, (columns, rows), force=force)
 
 
 @pytest.mark.parametrize(
@@ -82,33 +85,27 @@ def test_welcome_stands_below_the_first_request_to_try() -> None:
     assert "providers  echo" in shown
 
 
-def test_only_changed_rows_are_written_and_nothing_is_cleared() -> None:
-    """A picture that stays writes nothing; a new log line writes the rows of the log panel."""
+def test_only_what_changed_is_written_and_only_a_new_size_clears() -> None:
+    """A picture that stays writes nothing; a new log line writes the rows of the log; a resize clears once."""
     written: list[str] = []
     screen = Screen(written.append, 4)
     view = make_scene()
-    screen.show(build_tiles(view, 80, 24), force=True)
-    screen.show(build_tiles(view, 80, 24), force=False)
+    show(screen, view, 80, 24)
+    show(screen, view, 80, 24)
     assert len(written) == 1
     view.log.add(make_records(3)[1:])
-    screen.show(build_tiles(view, 80, 24), force=False)
+    show(screen, view, 80, 24)
     assert len(written) == 2
     assert written[1].startswith("\x1b[?2026h")
-    assert [row for row in range(1, 25) if f"\x1b[{row};1H" in written[1]] == [18, 19, 20, 21, 22]
-    assert not any("\x1b[2J" in text or "\x1b[K" in text for text in written)
+    assert {row for row in range(1, 25) if f"\x1b[{row};" in written[1]} == {18, 19, 20, 21, 22}
+    show(screen, view, 100, 30)
+    assert ["\x1b[2J" in text for text in written] == [True, False, True]
 
 
-def test_windows_and_frame_show_the_same_screen() -> None:
-    """What the windows of pytermgui add up to is the frame, also with an overlay, and also after it closed."""
-    view = make_scene(ui=Ui(help=True))
+def test_overlay_and_what_it_covered_are_drawn_from_changes_alone() -> None:
+    """Opening and closing an overlay leaves the same screen as drawing it from nothing."""
     terminal = pyte.Screen(80, 24)
-    stream = pyte.Stream(terminal)
-    screen = Screen(stream.feed, 4)
-    for shown in (view, make_scene()):
-        screen.show(build_tiles(shown, 80, 24), force=False)
+    screen = Screen(pyte.Stream(terminal).feed, 4)
+    for shown in (make_scene(), make_scene(ui=Ui(help=True)), make_scene(ui=Ui(window_s=60))):
+        show(screen, shown, 80, 24)
         assert terminal.display == [row.rstrip("\n") for row in picture(shown, 80, 24)]
-
-
-def test_a_tile_that_begins_at_the_first_column_is_put_there_on_top_of_others() -> None:
-    """The cursor stands behind what was drawn below; on a narrow terminal the overlay covers the whole width."""
-    assert join_row([(0, "below"), (0, "above")]) == "below\x1b[1Gabove"

@@ -49,15 +49,6 @@ def test_no_color_leaves_no_colour() -> None:
     assert {on for on, _ in theme.pairs.values()} == {"", "\x1b[1m", "\x1b[7m"}
 
 
-def test_ascii_row_keeps_its_width() -> None:
-    """Without UTF-8 a row is ASCII, and every sign and wide character is replaced before it is measured."""
-    row = make_theme("dark", {}).paint([("text", "╭─ 漢字 … ▇")], 12)
-    assert row == "+- ?? ~ *   "
-
-
-def test_uncertain_width_is_followed_by_an_absolute_move() -> None:
-    """After a character on whose width terminals disagree, the border is placed by its column."""
-    theme = make_theme("dark", {"LANG": "C.UTF-8"})
-    assert theme.paint([("text", "漢")], 4, 20) == "漢  \x1b[20G"
-    assert theme.paint([("text", "ab")], 4, 20) == "ab  "
-    assert plain(theme.paint([("text", "漢")], 4, 20)) == "漢  "
+def test_ascii_text_keeps_its_width() -> None:
+    """Without UTF-8 a text is ASCII and as wide as it was."""
+    assert make_theme("dark", {}).painted("text", "╭─ 漢字 … ▇") == "+- ???? ~ #"

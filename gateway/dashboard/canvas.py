@@ -1,0 +1,115 @@
+"""The screen as rows of segments, and what of it has to be written anew.
+
+Theory of operation. A picture is the tiles laid over each other, bottom to top; flattened, every row of the screen is
+one list of (role, text) segments that covers it exactly. Two pictures are compared row by row and, in a row, segment by
+segment: figures stand in segments of constant width, so what changed is mostly single segments, and of those only the
+part between the first and the last sign that differ. From the first place where the segments of the two rows do not lie
+below each other, the rest of the row counts as changed. Spans that lie so close that moving the cursor would cost more
+than what is between them are written as one.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from gateway.dashboard.layout import Rect
+from gateway.dashboard.text import Row, cells, is_narrow, row_cells
+
+# ESC [ y ; x H takes six to eight bytes, and the colours begin anew behind it.
+_CLOSE = 8
+
+Span = tuple[int, int]
+"""The columns from the first, counted from 0, up to before the second."""
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A panel in its place: `rows` are as many as the rectangle is high, each exactly as wide."""
+
+    name: str
+    rect: Rect
+    rows: Sequence[Row]
+
+
+def flatten(tiles: Iterable[Tile]) -> Mapping[int, Row]:
+    """The rows of the screen by their number from 0; where tiles lie over each other, the later one is on top.
+
+    Below an overlay there must be something: a row has no holes.
+    """
+    parts: dict[int, list[tuple[int, int, Row]]] = {}
+    for tile in tiles:
+        x, width = tile.rect.x, tile.rect.width
+        for y, row in enumerate(tile.rows, tile.rect.y):
+            parts.setdefault(y, []).append((x, x + width, row))
+    return {y: _joined(row_parts) for y, row_parts in parts.items()}
+
+
+def _joined(parts: Sequence[tuple[int, int, Row]]) -> Row:
+    row: Row = []
+    end = 0
+    for start, stop, part in parts:
+        if start >= end:
+            row = row + part
+            end = stop
+        else:
+            row = slice_cells(row, 0, start) + part + slice_cells(row, stop, end)
+            end = max(end, stop)
+    return row
+
+
+def slice_cells(row: Row, start: int, stop: int) -> Row:
+    """The part of a row between two columns; of a wide character that an edge cuts, a space is left."""
+    taken: Row = []
+    at = 0
+    for role, text in row:
+        width = cells(text)
+        first, last = max(start, at) - at, min(stop, at + width) - at
+        if first == 0 and last == width:
+            taken.append((role, text))
+        elif first < last:
+            taken.append((role, text[first:last] if is_narrow(text) else _part(text, first, last)))
+        at += width
+    return taken
+
+
+def _part(text: str, start: int, stop: int) -> str:
+    part, at = "", 0
+    for char in text:
+        width = cells(char)
+        if start <= at and at + width <= stop:
+            part += char if width or part else ""
+        elif at < stop and at + width > start:
+            part += " "
+        at += width
+    return part
+
+
+def changed_spans(old: Row, new: Row) -> list[Span]:
+    """Where a row of the same width has to be written anew, left to right, apart by more than a few cells."""
+    spans: list[Span] = []
+    at = 0
+    for was, now in zip(old, new, strict=False):
+        width = len(now[1]) if is_narrow(now[1]) else cells(now[1])
+        if was != now:
+            if cells(was[1]) != width:
+                _append(spans, (at, row_cells(new)))
+                return spans
+            _append(spans, _changed_part(was, now, at, width))
+        at += width
+    if len(old) != len(new) and at < row_cells(new):
+        _append(spans, (at, row_cells(new)))
+    return spans
+
+
+def _changed_part(was: tuple[str, str], now: tuple[str, str], at: int, width: int) -> Span:
+    old, new = was[1], now[1]
+    if was[0] != now[0] or len(old) != len(new) or len(new) != width or not (is_narrow(old) and is_narrow(new)):
+        return at, at + width
+    differing = [index for index, (left, right) in enumerate(zip(old, new, strict=True)) if left != right]
+    return at + differing[0], at + differing[-1] + 1
+
+
+def _append(spans: list[Span], span: Span) -> None:
+    if spans and span[0] - spans[-1][1] < _CLOSE:
+        spans[-1] = (spans[-1][0], span[1])
+    else:
+        spans.append(span)

@@ -14,6 +14,8 @@ _T = TypeVar("_T")
 WINDOWS_S = (60, 300, 900)
 SORTS = ("rate", "errors", "p99", "tokens", "name")
 THEMES = tuple(INKS)
+# The lowest level that the log shows.
+LEVELS = ("info", "warning", "error")
 
 
 class Effect(Enum):
@@ -27,16 +29,25 @@ class Effect(Enum):
 
 @dataclass(frozen=True)
 class Ui:
-    """The state of the picture; the scroll position and the filter in force live in the `LogView`."""
+    """The state of the picture; the scroll position and the filter in force live in the `LogView`.
+
+    `cursor_ns` is the instant that the charts read out, None for none. `sorts` and `selected` are by table.
+    """
 
     window_s: int = 900
     focus: str = "log"
     zoomed: bool = False
+    dropped: frozenset[str] = frozenset()
     help: bool = False
+    details: bool = False
     filtering: bool = False
     filter_text: str = ""
+    level: str = LEVELS[0]
+    wrap: bool = False
     frozen: bool = False
+    cursor_ns: int | None = None
     sort: str = "rate"
+    heat: bool = False
     log_scale: bool = False
     theme: str = THEMES[0]
 

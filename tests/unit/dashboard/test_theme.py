@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.dashboard.theme import INKS, charset, color_depth, make_theme, plain
+from gateway.dashboard.theme import INKS, charset, color_depth, make_theme
 
 
 @pytest.mark.parametrize(
@@ -51,4 +51,4 @@ def test_no_color_leaves_no_colour() -> None:
 
 def test_ascii_text_keeps_its_width() -> None:
     """Without UTF-8 a text is ASCII and as wide as it was."""
-    assert make_theme("dark", {}).painted("text", "╭─ 漢字 … ▇") == "+- ???? ~ #"
+    assert make_theme("dark", {}).painted("text", "╭─ 漢字 … ▇") == "+- ???? ~ *"

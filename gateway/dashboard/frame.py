@@ -1,11 +1,11 @@
-"""One picture: everything that is known in, the finished rows of the screen out."""
+"""One picture: everything that is known in, the finished rows of every panel out."""
 
 from collections.abc import Callable, Mapping
 
-from gateway.dashboard import edges, logpanel, panels, tables
+from gateway.dashboard import edges, logpanel, panels, series, tables
 from gateway.dashboard.canvas import Tile
-from gateway.dashboard.keys import HELP
 from gateway.dashboard.layout import Layout, Rect, arrange
+from gateway.dashboard.state import Stage
 from gateway.dashboard.text import Row
 from gateway.dashboard.view import View
 
@@ -20,30 +20,64 @@ _DRAW: Mapping[str, Callable[[Rect, View], list[Row]]] = {
     "log": logpanel.log,
     "figures": panels.compact,
     "log lines": logpanel.log_lines,
+    "line": panels.line_rows,
     "footer": edges.footer,
     "help": edges.help_rows,
+    "details": logpanel.details,
+    "banner": edges.banner,
     "too small": edges.too_small,
 }
+_BANNER_CELLS = 58
 
 
 def _layout(view: View, columns: int, rows: int, zoomed: str | None) -> Layout:
     snapshot = view.snapshot
-    return arrange(columns, rows, models=len(snapshot.models), workers=len(snapshot.workers), zoomed=zoomed)
+    return arrange(
+        columns,
+        rows,
+        models=len(snapshot.models),
+        workers=len(snapshot.workers),
+        dropped=view.ui.dropped,
+        zoomed=zoomed,
+    )
 
 
-def focusable(view: View, columns: int, rows: int) -> tuple[str, ...]:
-    """The panels that Tab visits on a terminal of that size, also while one of them fills the screen."""
-    return _layout(view, columns, rows, None).focusable
+def stage(view: View, columns: int, rows: int) -> Stage:
+    """What the keys act on, on a terminal of that size."""
+    unzoomed = _layout(view, columns, rows, None)
+    zoomed = _layout(view, columns, rows, view.ui.focus if view.ui.zoomed else None)
+    places = {**unzoomed.panels, **zoomed.panels}
+    widths = {name: places[name].width - 4 for name in tables.TABLES if name in places}
+    chart = places.get(view.ui.focus if view.ui.focus in panels.CHARTS else "requests", Rect(0, 0, columns, rows))
+    column_ns = series.column_ns(view.ui.window_s, panels.chart_columns(chart, view))
+    now_ns = view.history.now_ns
+    return Stage(
+        panels=unzoomed.focusable,
+        columns={name: tables.TABLES[name].column_names(width) for name, width in widths.items()},
+        rows={name: [table.key(row) for row in table.sorted_rows(view)] for name, table in tables.TABLES.items()},
+        oldest_ns=now_ns - view.ui.window_s * series.SECOND_NS + column_ns,
+        now_ns=now_ns,
+        column_ns=column_ns,
+    )
 
 
 def build_tiles(view: View, columns: int, rows: int) -> list[Tile]:
     """The panels in reading order, what lies on top of others last."""
     layout = _layout(view, columns, rows, view.ui.focus if view.ui.zoomed else None)
     tiles = [Tile(name, rect, _DRAW[name](rect, view)) for name, rect in layout.panels.items()]
-    if view.ui.help and layout.kind != "too small":
-        rect = _centred(66, len(HELP) + 2, columns, rows)
-        tiles.append(Tile("help", rect, _DRAW["help"](rect, view)))
-    return tiles
+    if layout.kind in ("too small", "line"):
+        return tiles
+    overlays: list[tuple[str, Rect]] = []
+    if view.ui.frozen:
+        # On the border below the status, so that it hides no figure.
+        status = layout.panels.get("status")
+        width = min(_BANNER_CELLS, columns - 2)
+        overlays.append(("banner", Rect((columns - width) // 2, status.height - 1 if status else 0, width, 1)))
+    if view.ui.details:
+        overlays.append(("details", _centred(100, max(10, rows * 2 // 3), columns, rows)))
+    if view.ui.help:
+        overlays.append(("help", _centred(*edges.help_size(columns, rows), columns, rows)))
+    return tiles + [Tile(name, rect, _DRAW[name](rect, view)) for name, rect in overlays]
 
 
 def _centred(width: int, height: int, columns: int, rows: int) -> Rect:

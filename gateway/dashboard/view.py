@@ -1,7 +1,7 @@
 """What every panel works with: the view of everything that is known, and the box that it draws itself in."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from gateway.dashboard import charts
 from gateway.dashboard.layout import Rect
@@ -20,7 +20,9 @@ STALE_S = 2.0
 class View:
     """Everything that a picture is made of.
 
-    `memory_bytes` is the memory of the host; `welcome` are lines for a gateway that has served nothing yet.
+    `memory_bytes` is the memory of the host; `worker_rates` are requests a second by slot; `wall_ns_at_zero` is the
+    Unix time of instant 0 of the history's clock; `frozen_s` is the age of a frozen picture; `welcome` are lines for a
+    gateway that has served nothing yet.
     """
 
     snapshot: Snapshot
@@ -29,6 +31,9 @@ class View:
     ui: Ui
     theme: Theme
     memory_bytes: int
+    worker_rates: Mapping[int, float] = field(default_factory=dict)
+    wall_ns_at_zero: int = 0
+    frozen_s: float = 0.0
     stopped: bool = False
     welcome: Sequence[str] = ()
 

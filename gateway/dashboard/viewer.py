@@ -13,8 +13,9 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
+from gateway.dashboard.bindings import DISPATCH, Action
 from gateway.dashboard.frame import build_tiles, focusable
-from gateway.dashboard.keys import DISPATCH, Action, KeyDecoder
+from gateway.dashboard.keys import KeyDecoder
 from gateway.dashboard.logview import LogView
 from gateway.dashboard.series import History
 from gateway.dashboard.state import Effect, Ui, press

@@ -77,51 +77,55 @@ SECTIONS: Mapping[str, tuple[Binding, ...]] = {
     "program": (
         Binding(Action.QUIT, ("q",), "q", "quit (also Ctrl-C)", "quit", contexts=_NOT_TYPING),
         Binding(Action.QUIT, ("ctrl-c", "ctrl-\\"), contexts=_EVERYWHERE),
-        Binding(Action.TOGGLE, ("d",), "d", "hide and follow the log; d comes back", "hide", contexts=_NOT_TYPING),
-        Binding(Action.FREEZE, ("f",), "f", "freeze what is shown; again to go on", "freeze", contexts=_LOG),
+        Binding(Action.TOGGLE, ("d",), "d", "hide, follow the log; back", "hide", contexts=_NOT_TYPING),
+        Binding(Action.FREEZE, ("f",), "f", "freeze; again to go on", "freeze", contexts=_LOG),
         Binding(Action.BACK, ("esc",), "Esc", "close what is open, else quit", contexts=_EVERYWHERE),
         Binding(Action.SUSPEND, ("ctrl-z",), "Ctrl-Z", "suspend; fg comes back", contexts=_EVERYWHERE),
         Binding(Action.THEME, ("t",), "t", "next theme", contexts=_ON_SCREEN),
         Binding(Action.HELP, ("?",), "?", "show or hide these keys", "keys", contexts=_ON_SCREEN),
     ),
     "panels": (
-        Binding(Action.NEXT_PANEL, ("tab",), "Tab", "focus the next panel (Shift-Tab: previous)", "panel"),
+        Binding(Action.NEXT_PANEL, ("tab",), "Tab", "next panel (Shift: previous)", "panel"),
         Binding(Action.PREVIOUS_PANEL, ("shift-tab",)),
-        Binding(Action.ZOOM, ("z",), "z", "give the panel in focus the whole screen", "zoom"),
-        Binding(Action.DROP_FOCUS, ("x",), "x X", "drop the panel in focus; bring all back"),
+        Binding(Action.ZOOM, ("z",), "z", "zoom the panel in focus", "zoom"),
+        Binding(Action.DROP_FOCUS, ("x",), "x X", "drop the panel; all back"),
         Binding(Action.RESTORE, ("X",)),
-        Binding(Action.DROP, ("R",), "R L E T", "requests, latency, errors, tokens on or off", argument="requests"),
+        Binding(Action.DROP, ("R",), "R L E T", "requests … tokens on, off", argument="requests"),
         Binding(Action.DROP, ("L",), argument="latency"),
         Binding(Action.DROP, ("E",), argument="errors"),
         Binding(Action.DROP, ("T",), argument="tokens"),
-        Binding(Action.DROP, ("W",), "W M O", "workers, models, log on or off", argument="workers"),
+        Binding(Action.DROP, ("W",), "W M O", "workers, models, log on, off", argument="workers"),
         Binding(Action.DROP, ("M",), argument="models"),
         Binding(Action.DROP, ("O",), argument="log"),
     ),
     "charts": (
-        Binding(Action.EARLIER, ("left",), "← →", "move the cursor that reads the charts", "cursor"),
+        Binding(Action.EARLIER, ("left",), "← →", "cursor: read a past column", "cursor"),
         Binding(Action.LATER, ("right",)),
-        Binding(Action.WINDOW, ("1",), "1 5 0", "charts over 1, 5 or 15 minutes", "window", argument=60),
+        Binding(Action.WINDOW, ("1",), "1 5 0", "charts over 1, 5, 15 minutes", "window", argument=60),
         Binding(Action.WINDOW, ("5",), argument=300),
         Binding(Action.WINDOW, ("0",), argument=900),
-        Binding(Action.HEAT, ("h",), "h", "latency as a heat map or as percentiles"),
-        Binding(Action.SCALE, ("l",), "l", "latency on a logarithmic or linear axis"),
+        Binding(Action.HEAT, ("h",), "h", "latency as a heat map"),
+        Binding(Action.SCALE, ("l",), "l", "latency on a log scale"),
     ),
     "tables": (
-        Binding(Action.UP, ("up", "k"), "↑ ↓", "select in the table in focus, else in the log", contexts=_LOG),
+        Binding(Action.UP, ("up", "k"), "↑ ↓", "select in table or log", contexts=_LOG),
         Binding(Action.DOWN, ("down", "j"), contexts=_LOG),
         Binding(Action.SORT, ("s",), "s", "sort by the next column", "sort"),
         Binding(Action.REVERSE, ("r",), "r", "reverse the order"),
-        Binding(Action.OPEN, ("enter",), "Enter", "log lines of what is selected; a line's details", contexts=_LOG),
+        Binding(Action.OPEN, ("enter",), "Enter", "its log lines; line details", contexts=_LOG),
     ),
     "log": (
-        Binding(Action.FILTER, ("/",), "/", "filter by text; ~ regex, ! inverse", "filter"),
-        Binding(Action.LEVEL, ("v",), "v", "lowest level: info, warning, error"),
+        Binding(Action.FILTER, ("/",), "/", "filter: text ~regex !inverse", "filter"),
+        Binding(Action.LEVEL, ("v",), "v", "lowest level shown"),
         Binding(Action.WRAP, ("w",), "w", "wrap long lines"),
         Binding(Action.PAGE_UP, ("pgup",), "PgUp PgDn", "scroll by a page", contexts=_LOG),
         Binding(Action.PAGE_DOWN, ("pgdn",), contexts=_LOG),
-        Binding(Action.TOP, ("home", "g"), "Home End", "oldest line; newest line, and follow", contexts=_LOG),
+        Binding(Action.TOP, ("home", "g"), "Home End", "oldest line; newest, follow", contexts=_LOG),
         Binding(Action.END, ("end", "G"), contexts=_LOG),
+    ),
+    "keys": (
+        Binding(Action.UP, ("up", "k"), contexts=("keys",)),
+        Binding(Action.DOWN, ("down", "j"), contexts=("keys",)),
     ),
     # Any other character is text.
     "filter": (
@@ -135,7 +139,10 @@ SECTIONS: Mapping[str, tuple[Binding, ...]] = {
     ),
 }
 BINDINGS: Sequence[Binding] = tuple(binding for section in SECTIONS.values() for binding in section)
-FOOTER: Sequence[Binding] = tuple(binding for binding in BINDINGS if binding.footer)
+# The key that tells of all others is last, and stays where not all of them fit.
+FOOTER: Sequence[Binding] = tuple(
+    sorted((binding for binding in BINDINGS if binding.footer), key=lambda binding: binding.action is Action.HELP)
+)
 
 
 def dispatch_table(bindings: Iterable[Binding], context: Context) -> Mapping[str, Binding]:

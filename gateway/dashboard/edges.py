@@ -1,6 +1,7 @@
 """What is not a panel: the footer and the overlay of keys, both from the key table, and the plea for more room."""
 
 from collections.abc import Sequence
+from itertools import zip_longest
 
 from gateway.dashboard.bindings import FOOTER, Action, help_lines
 from gateway.dashboard.layout import COMPACT_COLUMNS, MIN_COLUMNS, MIN_ROWS, Rect
@@ -45,47 +46,40 @@ def _word(key: str, text: str) -> Row:
 
 
 def help_size(columns: int, rows: int) -> tuple[int, int]:
-    """The width and height of the overlay of keys on a terminal of that size: two columns where they fit."""
-    blocks = _help_blocks(columns, rows)
-    width = sum(max(map(row_cells, block)) for block in blocks) + _GAP * (len(blocks) - 1)
-    return min(columns, width + 4), min(rows, max(map(len, blocks)) + 2)
+    """The width and height of the overlay of keys on a terminal of that size."""
+    body = _help_body(columns, rows)
+    return min(columns, max(map(row_cells, body)) + 4), min(rows, len(body) + 2)
 
 
 def help_rows(rect: Rect, view: View) -> list[Row]:
-    """Every key and what it does, from the table that dispatches them."""
-    blocks = _help_blocks(rect.width, rect.height)
-    body: list[Row] = []
-    for index in range(max(map(len, blocks))):
-        row: Row = []
-        for block in blocks:
-            width = max(map(row_cells, block)) + _GAP
-            row += fit(block[index] if index < len(block) else [], width)
-        body.append(row)
-    return box(rect, [("title.focus", "keys")], [[("label", "Esc closes")]], body, focused=True)
+    """Every key and what it does, from the table that dispatches them; scrolled where the terminal is too small."""
+    body, room = _help_body(rect.width, rect.height), rect.height - 2
+    first = min(view.ui.help_row, max(0, len(body) - room))
+    hint = "↑ ↓ more, Esc closes" if len(body) > room else "Esc closes"
+    return box(rect, [("title.focus", "keys")], [[("label", hint)]], body[first:], focused=True)
 
 
-def _help_blocks(columns: int, rows: int) -> list[list[Row]]:
-    sections = [
-        [[("title", heading)], *([("key", left(shown, 9)), ("text", f" {text}")] for shown, text in lines), []]
+def _help_body(columns: int, rows: int) -> list[Row]:
+    """One column where it is high enough, else two that end between sections where they fit beside each other."""
+    sections: list[list[Row]] = [
+        [[("title", heading)], *([("key", left(shown, 9)), ("text", f" {text}")] for shown, text in lines)]
         for heading, lines in help_lines()
     ]
-    whole = [row for section in sections for row in section][:-1]
+    whole = [row for section in sections for row in (*section, [])][:-1]
     if len(whole) + 2 <= rows:
-        return [whole]
-    # The two halves end between sections.
-    height, half = 0, 0
-    while half < len(sections) and height < len(whole) // 2:
-        height += len(sections[half])
-        half += 1
-    blocks = [[row for section in part for row in section][:-1] for part in (sections[:half], sections[half:])]
-    width = sum(max(map(row_cells, block)) for block in blocks) + _GAP + 4
-    return blocks if width <= columns else [whole]
+        return whole
+    half = next(place for place in range(len(sections)) if 2 * sum(map(len, sections[:place])) >= len(whole) - place)
+    halves = [[row for section in part for row in (*section, [])][:-1] for part in (sections[:half], sections[half:])]
+    widths = [max(map(row_cells, part)) for part in halves]
+    if sum(widths) + _GAP + 4 > columns:
+        return whole
+    return [[*fit(one or [], widths[0] + _GAP), *fit(other or [], widths[1])] for one, other in zip_longest(*halves)]
 
 
 def banner(rect: Rect, view: View) -> list[Row]:
     """That the picture stands still, since when, and how it goes on."""
     age = max(0, round(view.frozen_s))
-    text = f" frozen {age // 60}m{age % 60:02}s ago, nothing is lost meanwhile; f goes on "
+    text = f" frozen {age // 60}m{age % 60:02}s ago; nothing is lost meanwhile; f goes on "
     return [[("banner", left(text, rect.width))]]
 
 

@@ -27,7 +27,7 @@ _DRAW: Mapping[str, Callable[[Rect, View], list[Row]]] = {
     "banner": edges.banner,
     "too small": edges.too_small,
 }
-_BANNER_CELLS = 58
+_BANNER_CELLS = 56
 
 
 def _layout(view: View, columns: int, rows: int, zoomed: str | None) -> Layout:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from typing import TypeVar
 
-from gateway.dashboard.bindings import DISPATCH, Action, Binding, Context
+from gateway.dashboard.bindings import BINDINGS, DISPATCH, Action, Binding, Context
 from gateway.dashboard.layout import PANELS
 from gateway.dashboard.logview import LogView
 from gateway.dashboard.theme import INKS
@@ -50,6 +50,7 @@ class Ui:
     zoomed: bool = False
     dropped: frozenset[str] = frozenset()
     help: bool = False
+    help_row: int = 0
     details: bool = False
     filtering: bool = False
     filter_text: str = ""
@@ -109,6 +110,8 @@ def press(ui: Ui, key: str, log: LogView, stage: Stage) -> tuple[Ui, Effect]:
         return _back(ui, log)
     if action is Action.FREEZE:
         return replace(ui, frozen=not ui.frozen), Effect.FREEZE
+    if ui.help and action in _ROW_MOVES:
+        return replace(ui, help_row=min(len(BINDINGS), max(0, ui.help_row + _ROW_MOVES[action]))), Effect.NONE
     if action in _LOG_MOVES and not (action in _ROW_MOVES and ui.context == "panels" and ui.focus in TABLES):
         _LOG_MOVES[action](log)
         return ui, Effect.NONE
@@ -228,7 +231,7 @@ def _changed(ui: Ui, log: LogView, stage: Stage, binding: Binding) -> Ui:
         case Action.THEME:
             return replace(ui, theme=_after(THEMES, ui.theme))
         case Action.HELP:
-            return replace(ui, help=not ui.help)
+            return replace(ui, help=not ui.help, help_row=0)
         case Action.NEXT_PANEL:
             return replace(ui, focus=_after(stage.panels, ui.focus))
         case Action.PREVIOUS_PANEL:

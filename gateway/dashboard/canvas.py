@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.dashboard.layout import Rect
-from gateway.dashboard.text import Row, cells, is_narrow, row_cells
+from gateway.dashboard.text import Row, cells, is_narrow, row_cells, slice_cells
 
 # ESC [ y ; x H takes six to eight bytes, and the colours begin anew behind it.
 _CLOSE = 8
@@ -54,33 +54,6 @@ def _joined(parts: Sequence[tuple[int, int, Row]]) -> Row:
             row = slice_cells(row, 0, start) + part + slice_cells(row, stop, end)
             end = max(end, stop)
     return row
-
-
-def slice_cells(row: Row, start: int, stop: int) -> Row:
-    """The part of a row between two columns; of a wide character that an edge cuts, a space is left."""
-    taken: Row = []
-    at = 0
-    for role, text in row:
-        width = cells(text)
-        first, last = max(start, at) - at, min(stop, at + width) - at
-        if first == 0 and last == width:
-            taken.append((role, text))
-        elif first < last:
-            taken.append((role, text[first:last] if is_narrow(text) else _part(text, first, last)))
-        at += width
-    return taken
-
-
-def _part(text: str, start: int, stop: int) -> str:
-    part, at = "", 0
-    for char in text:
-        width = cells(char)
-        if start <= at and at + width <= stop:
-            part += char if width or part else ""
-        elif at < stop and at + width > start:
-            part += " "
-        at += width
-    return part
 
 
 def changed_spans(old: Row, new: Row) -> list[Span]:

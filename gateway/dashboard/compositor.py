@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pytermgui.window_manager.compositor import Compositor
 from pytermgui.window_manager.window import Window
 
-from gateway.dashboard.canvas import Tile, changed_spans, flatten, slice_cells
-from gateway.dashboard.text import Row, cells, is_narrow
+from gateway.dashboard.canvas import Tile, changed_spans, flatten
+from gateway.dashboard.text import Row, cells, is_narrow, slice_cells
 from gateway.dashboard.theme import Theme
 
 # Synchronized output: a terminal that knows it shows the frame in one go, any other ignores the marks.

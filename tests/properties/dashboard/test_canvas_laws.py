@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wcwidth import wcwidth
 
-from gateway.dashboard.canvas import Tile, changed_spans, flatten, slice_cells
+from gateway.dashboard.canvas import Tile, changed_spans, flatten
 from gateway.dashboard.layout import Rect
-from gateway.dashboard.text import Row, clean, fit
+from gateway.dashboard.text import Row, clean, fit, slice_cells
 
 ROLES = st.sampled_from(["text", "strong", "errors"])
 TEXTS = st.text("ab─⣿漢é \u0301", max_size=8)
@@ -27,7 +27,8 @@ def cells_of(row: Row) -> list[tuple[str, str]]:
         for char in text:
             width = wcwidth(char)
             if width <= 0 and cells:
-                cells[-1] = (cells[-1][0], cells[-1][1] + char)
+                base = -2 if cells[-1][1] == "" else -1
+                cells[base] = (cells[base][0], cells[base][1] + char)
             elif width > 0:
                 cells += [(role, char), *[(role, "")] * (width - 1)]
     return cells

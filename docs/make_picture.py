@@ -275,12 +275,12 @@ def record(command: Sequence[str], columns: int, rows: int, seconds: float, keys
             # Apart from the next key, or Esc and what follows would be one.
             step = 0.1
         deadline = time.monotonic() + step
-        while (left := deadline - time.monotonic()) > 0 and process.poll() is None:
-            if select.select([main], [], [], min(left, 0.1))[0]:
+        while (left := deadline - time.monotonic()) > 0:
+            if select.select([main], [], [], left)[0]:
                 try:
                     seen += os.read(main, 65_536)
                 except OSError:
-                    # So a pseudo-terminal says that the command has closed it.
+                    # So a pseudo-terminal says that all was read and nobody has it open any more.
                     break
     process.terminate()
     process.wait()

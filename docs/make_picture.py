@@ -1,8 +1,8 @@
 """Draw a terminal screen as an SVG: from bytes on standard input, or from a command that is run on a pseudo-terminal.
 
-    python docs/make_picture.py --size 140x40 --seconds 30 --out docs/dashboard.svg -- gateway demo
-    python docs/make_picture.py --seconds 20 --keys '/gpt<enter><0.5><tab>z' --out log.svg -- gateway demo
-    python docs/make_picture.py --light --keys t --out light.svg -- gateway demo
+    python docs/make_picture.py --size 140x40 --seconds 30 --out docs/dashboard.svg -- gateway serve --dashboard
+    python docs/make_picture.py --seconds 20 --keys '/gpt<enter><0.5><tab>z' --out log.svg -- gateway serve --dashboard
+    python docs/make_picture.py --light --keys t --out light.svg -- gateway serve --dashboard
     python docs/make_picture.py --size 80x24 --out screen.svg < captured-bytes
 
 The picture is made from the cells of an emulator. Braille, blocks, shades and box lines are drawn as shapes, because
@@ -275,9 +275,13 @@ def record(command: Sequence[str], columns: int, rows: int, seconds: float, keys
             # Apart from the next key, or Esc and what follows would be one.
             step = 0.1
         deadline = time.monotonic() + step
-        while (left := deadline - time.monotonic()) > 0 and process.poll() is None:
-            if select.select([main], [], [], min(left, 0.1))[0]:
-                seen += os.read(main, 65_536)
+        while (left := deadline - time.monotonic()) > 0:
+            if select.select([main], [], [], left)[0]:
+                try:
+                    seen += os.read(main, 65_536)
+                except OSError:
+                    # So a pseudo-terminal says that all was read and nobody has it open any more.
+                    break
     process.terminate()
     process.wait()
     os.close(main)

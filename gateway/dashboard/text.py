@@ -47,11 +47,12 @@ _UNCERTAIN = re.compile(
     "[\u034f\u115f-\u11ff\u17b4\u17b5\u180b-\u180f\u3164\ud7b0-\ud7ff\ufe00-\ufe0f\uffa0"
     "\U0001f1e6-\U0001f1ff\U0001f3fb-\U0001f3ff\U000e0100-\U000e01ef]"
 )
-# Latin, Greek and Cyrillic with what they lack left out, punctuation and signs that are drawn everywhere, arrows, box
-# lines, blocks, some shapes, braille. One cell each, without a lookup.
+# Latin, Greek and Cyrillic without what they lack and what NFC replaces, punctuation and signs that are drawn
+# everywhere, arrows, box lines, blocks, some shapes, braille. One cell each, without a lookup.
 _NARROW = re.compile(
-    "[ -~\xa0-\xac\xae-\u024f\u0370-\u0377\u037a-\u037f\u0384-\u038a\u038c\u038e-\u03a1\u03a3-\u0482\u048a-\u052f"
-    "\u2010-\u2027\u2030-\u203a\u20ac\u2190-\u2193\u2212\u2500-\u25a1▲△▴▵▶▷▸▹▼▽▾▿◀◁◂◃◆◇○◌●◦\u2800-\u28ff]*"
+    "[ -~\xa0-\xac\xae-\u024f\u0370-\u0373\u0375-\u0377\u037a-\u037d\u037f\u0384-\u0386\u0388-\u038a\u038c"
+    "\u038e-\u03a1\u03a3-\u0482\u048a-\u052f\u2010-\u2027\u2030-\u203a\u20ac\u2190-\u2193\u2212"
+    "\u2500-\u25a1▲△▴▵▶▷▸▹▼▽▾▿◀◁◂◃◆◇○◌●◦\u2800-\u28ff]*"
 )
 
 
@@ -59,9 +60,11 @@ def clean(text: str) -> str:
     """Make foreign text safe to draw: escape sequences go, tabs become a space, what is uncertain becomes a dot."""
     if text.isascii() and text.isprintable():
         return text
-    text = unicodedata.normalize("NFC", _ESCAPES.sub("", text).replace("\t", " "))
-    shown = "".join(map(_shown, text))
-    return f"·{shown[1:]}" if shown and _cells_of(shown[0]) == 0 else shown
+    text = _ESCAPES.sub("", text).replace("\t", " ")
+    if _NARROW.fullmatch(text):
+        return text
+    shown = "".join(map(_shown, unicodedata.normalize("NFC", text)))
+    return f"·{shown[1:]}" if _cells_of(shown[0]) == 0 else shown
 
 
 @lru_cache(4096)

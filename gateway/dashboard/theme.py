@@ -359,7 +359,7 @@ class Theme:
     def painted(self, role: str, text: str) -> str:
         """One segment of cleaned text: its SGR sequences around it, nothing for no text, as wide as the text."""
         on, off = self.pairs[role]
-        if not text.isascii():
+        if self.charset != "braille":
             text = self.translated(text)
         return f"{on}{text}{off}" if on and text else text
 
@@ -371,7 +371,8 @@ class Theme:
         """
         fitted = fit(row, width)
         painted = "".join([self.painted(role, text) for role, text in fitted])
-        if column is None or self.charset == "ascii" or all(is_narrow(text) for _, text in fitted):
+        # What is ASCII now is so for every terminal.
+        if column is None or painted.isascii() or is_narrow("".join([text for _, text in fitted])):
             return painted
         return f"{painted}\x1b[{column}G"
 

@@ -131,3 +131,8 @@ def test_unknown_key_is_refused() -> None:
 def test_keys_are_pressed_one_after_another() -> None:
     """Keys reach the terminal of the command in their order; the terminal itself echoes them, so no one need read."""
     assert make_picture.record(["sleep", "60"], 40, 5, 0.0, ["a", 0.1, "b"]) == b"ab"
+
+
+def test_command_that_ends_is_drawn_as_it_ended() -> None:
+    """A command that ends before its time is no error, and what it wrote is there."""
+    assert make_picture.record(["printf", "done"], 40, 5, 60.0, []) == b"done"

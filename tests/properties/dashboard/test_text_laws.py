@@ -116,10 +116,11 @@ def test_cells_are_what_the_terminal_counts(string: str) -> None:
 
 
 def test_narrow_characters_have_one_cell() -> None:
-    """Each character that counts as narrow is one cell wide, assigned, no mark, and not wide in East Asia."""
+    """Each character that counts as narrow is clean, one cell wide, no mark, and not wide in East Asia."""
     for char in map(chr, range(0x110000)):
         if text.is_narrow(char) and char.isprintable():
             assert wcwidth(char) == 1
+            assert unicodedata.normalize("NFC", char) == char
             assert unicodedata.category(char)[0] not in "MC"
             assert unicodedata.east_asian_width(char) not in "WF"
 

@@ -67,14 +67,17 @@ def press(ui: Ui, key: str, log: LogView, focusable: tuple[str, ...] = FOCUSABLE
         _SCROLLS[action](log)
         return ui, Effect.NONE
     if action is Action.FREEZE:
-        (log.end if ui.frozen else log.hold)()
+        if ui.frozen:
+            log.end()
+        else:
+            log.move(0)
     return _changed(ui, action, focusable), Effect.NONE
 
 
 _EFFECTS = {Action.QUIT: Effect.QUIT, Action.TOGGLE: Effect.TOGGLE, Action.SUSPEND: Effect.SUSPEND}
 _SCROLLS = {
-    Action.UP: lambda log: log.scroll(-1),
-    Action.DOWN: lambda log: log.scroll(1),
+    Action.UP: lambda log: log.move(-1),
+    Action.DOWN: lambda log: log.move(1),
     Action.PAGE_UP: lambda log: log.page(-1),
     Action.PAGE_DOWN: lambda log: log.page(1),
     Action.TOP: lambda log: log.top(),
@@ -119,7 +122,7 @@ def _back(ui: Ui, log: LogView) -> tuple[Ui, Effect]:
     if ui.zoomed:
         return replace(ui, zoomed=False), Effect.NONE
     if ui.filter_text:
-        log.set_filter("")
+        log.set_filter("", ui.level)
         return replace(ui, filter_text=""), Effect.NONE
     return ui, Effect.QUIT
 
@@ -144,7 +147,7 @@ def _edit_filter(ui: Ui, key: str, log: LogView) -> tuple[Ui, Effect]:
         text = ""
     elif len(key) == 1:
         text += key
-    log.set_filter(text)
+    log.set_filter(text, ui.level)
     return replace(ui, filter_text=text), Effect.NONE
 
 

@@ -50,6 +50,8 @@ _DARK: dict[str, Ink] = {
     "warning": Ink("f0c674", 222, 33),
     "error": Ink("f2777a", 210, 31, bold=True),
     "selected": Ink(reverse=True),
+    "match": Ink("ffd75f", 221, 93, bold=True),
+    "wrong": Ink("f2777a", 210, 91),
 }
 _LIGHT: dict[str, Ink] = _DARK | {
     "label": Ink("5a6272", 241, 90),
@@ -73,6 +75,8 @@ _LIGHT: dict[str, Ink] = _DARK | {
     "info": Ink("5a6272", 241, 90),
     "warning": Ink("9a6a00", 136, 33),
     "error": Ink("b3261e", 124, 31, bold=True),
+    "match": Ink("9a5b00", 130, 33, bold=True),
+    "wrong": Ink("b3261e", 124, 31),
 }
 INKS: Mapping[str, Mapping[str, Ink]] = {"dark": _DARK, "light": _LIGHT}
 

@@ -4,6 +4,7 @@ import pytest
 
 from gateway.dashboard.logview import LogView
 from gateway.dashboard.state import Effect, Ui, press
+from gateway.logs.ring import LogRecord
 
 
 def pressed(*keys: str, ui: Ui | None = None, log: LogView | None = None) -> tuple[Ui, Effect]:
@@ -62,10 +63,10 @@ def test_filter_takes_keys_as_text() -> None:
     """While the filter is typed every character is text, and only Ctrl-C quits."""
     log = LogView()
     ui, effect = pressed(*"/qd?", "backspace", "é", log=log)
-    assert (ui.filter_text, log.filter, effect) == ("qdé", "qdé", Effect.NONE)
+    assert (ui.filter_text, log.filter.text, effect) == ("qdé", "qdé", Effect.NONE)
     assert pressed("ctrl-c", ui=ui)[1] is Effect.QUIT
     assert pressed("esc", ui=ui, log=log)[0] == Ui()
-    assert log.filter == ""
+    assert log.filter.text == ""
 
 
 def test_focus_goes_around_the_panels_on_the_screen() -> None:
@@ -78,6 +79,7 @@ def test_focus_goes_around_the_panels_on_the_screen() -> None:
 def test_freezing_holds_the_log_and_going_on_follows() -> None:
     """Freeze stops the log where it is, and the same key goes on."""
     log = LogView()
+    log.add([LogRecord(1, 1, "info", "line", "worker-0", {})])
     ui, _ = pressed("f", log=log)
     assert (ui.frozen, log.following) == (True, False)
     ui, _ = pressed("f", ui=ui, log=log)

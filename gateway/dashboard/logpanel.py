@@ -8,11 +8,10 @@ A row is put together from pieces that know where in the text of the line they c
 that text, across columns too, is highlighted where it is on the screen.
 """
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-
-import msgspec
 
 from gateway.dashboard.layout import Rect
 from gateway.dashboard.logfilter import LEAST_LEVEL, LogFilter, Spans
@@ -348,7 +347,7 @@ def _values(line: LogLine) -> Mapping[str, str]:
     theirs = {
         f"{name} (field)" if name in ours else name: value
         if isinstance(value, str)
-        else msgspec.json.encode(value).decode()
+        else json.dumps(value, ensure_ascii=False)
         for name, value in record.fields.items()
     }
     return ours | theirs

@@ -9,7 +9,7 @@ and lines that are forgotten move nothing.
 
 Moving up while following selects the line above the last one of the picture and holds; moving down past the newest
 line, or `end`, follows again. A number whose line does not match the filter stands for the nearest older line that
-does, or for the oldest; so a filter that is dropped leaves everything where it was.
+does, or for the oldest. A filter that is dropped leaves everything where it was, unless one has moved meanwhile.
 
 `visible` draws the conclusions: it scrolls the selection into the picture, since only there it is known how many rows
 there are and how many each line takes. Lines of a held picture are not forgotten as long as they are in it.
@@ -153,6 +153,10 @@ class LogView:
         self._picture: Sequence[LogLine] = ()
         self._skipped = 0
         self._first = 0
+        # How many lines of a held picture were kept beyond the others when lines were forgotten last.
+        self._held = 0
+        # Where the picture began when the filter was changed, until somebody moves.
+        self._before_filter: tuple[int, int] | None = None
         self.filter: LogFilter = parse("", LEAST_LEVEL)
         self.filter_error: str | None = None
         self.total = 0
@@ -228,6 +232,9 @@ class LogView:
             return
         self.filter_error = None
         self.filter = wanted
+        if self._selected is not None:
+            self._before_filter = self._before_filter or (self._first, self._skipped)
+            self._first, self._skipped = self._before_filter
         self._matching = wanted.select(self._lines)
 
     def clear_filter(self) -> None:
@@ -236,6 +243,7 @@ class LogView:
 
     def move(self, lines: int) -> None:
         """Move the selection by that many lines, down if positive; down past the newest line it follows again."""
+        self._before_filter = None
         if not self._matching:
             return
         target = self._cursor() + lines
@@ -260,6 +268,7 @@ class LogView:
     def end(self) -> None:
         """Show the newest line and follow."""
         self._selected = None
+        self._before_filter = None
 
     def visible(self, rows: int, height: Callable[[LogLine], int] | None = None) -> Sequence[LogLine]:
         """The lines of a picture of that many rows, oldest first, and from now on the picture to hold.
@@ -286,7 +295,7 @@ class LogView:
         newest = min(self.total, self._keep)
         assert numbers[len(numbers) - newest :] == list(range(self.total - newest, self.total))
         assert numbers == sorted(set(numbers))
-        assert len(numbers) <= self._keep + self._keep // 8 + len(self._picture)
+        assert len(numbers) <= self._keep + max(self._keep // 8, self._held)
         assert self.filter.select(self._lines) == self._matching
         assert 0 <= self.below <= len(self._matching)
         assert not self.following or (self.below == 0 and self.selected is None)
@@ -295,6 +304,7 @@ class LogView:
     def _forget(self, oldest: int) -> None:
         """Drop the lines before that number, apart from those of a held picture."""
         held = [] if self.following else [line for line in self._picture if line.number < oldest]
+        self._held = len(held)
         self._lines = held + self._lines[bisect_left(self._lines, oldest, key=_number_of) :]
         self._matching = (
             self.filter.select(held) + self._matching[bisect_left(self._matching, oldest, key=_number_of) :]

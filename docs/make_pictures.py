@@ -13,9 +13,7 @@ import json
 import math
 import os
 import random
-import signal
 import socket
-import subprocess
 import sys
 import tempfile
 import time
@@ -169,7 +167,8 @@ async def gateway(folder: Path, provider_port: int) -> AsyncIterator[tuple[int, 
     environ = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     environ |= {"XDG_RUNTIME_DIR": str(folder), "LC_ALL": "C.UTF-8"}
     command = [sys.executable, "-m", "gateway", "serve", "-c", str(config)]
-    process = subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    quiet = asyncio.subprocess.DEVNULL
+    process = await asyncio.create_subprocess_exec(*command, env=environ, stdout=quiet, stderr=quiet)
     try:
         while True:
             with contextlib.suppress(ConnectionError):
@@ -179,8 +178,8 @@ async def gateway(folder: Path, provider_port: int) -> AsyncIterator[tuple[int, 
             await asyncio.sleep(0.1)
         yield port, environ
     finally:
-        process.send_signal(signal.SIGTERM)
-        await asyncio.to_thread(process.wait, 60)
+        process.terminate()
+        await process.wait()
 
 
 async def make(minutes: float, names: list[str]) -> None:

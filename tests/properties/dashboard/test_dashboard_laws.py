@@ -15,12 +15,11 @@ from gateway.dashboard import charts, text
 from gateway.dashboard.frame import build_tiles
 from gateway.dashboard.keys import KeyDecoder
 from gateway.dashboard.layout import FOCUSABLE, arrange
-from gateway.dashboard.logview import LogView
 from gateway.dashboard.series import SECOND_NS, History
 from gateway.dashboard.state import SORTS, WINDOWS_S, Ui
 from gateway.logs.ring import LogRecord
 from gateway.metrics.snapshot import ChartData, ScalarPoint, StepPoint
-from tests.support.dashboard_scene import make_chart, make_records, make_scene, make_snapshot
+from tests.support.dashboard_scene import make_chart, make_scene, make_snapshot
 
 STRANGE = [
     "漢字" * 12,
@@ -235,50 +234,6 @@ def test_percentile_columns_keep_their_order(steps: list[tuple[int, float | None
     for p50, p95, p99 in zip(series["p50"], series["p95"], series["p99"], strict=True):
         assert (p50 is None) == (p99 is None)
         assert p50 is None or (p95 is not None and p99 is not None and p50 <= p95 <= p99)
-
-
-@given(
-    st.lists(
-        st.one_of(
-            st.tuples(st.just("add"), st.integers(1, 30)),
-            st.tuples(st.just("scroll"), st.integers(-12, 12)),
-            st.tuples(st.just("page"), st.integers(-2, 2)),
-            st.tuples(st.just("filter"), st.integers(0, 3)),
-            st.tuples(st.just("hold"), st.just(0)),
-            st.tuples(st.just("end"), st.just(0)),
-        ),
-        max_size=30,
-    ),
-    st.integers(1, 12),
-)
-def test_scroll_position_stays_on_its_line(moves: list[tuple[str, int]], rows: int) -> None:
-    """New lines never move a held log, a full panel is shown where there are lines, and the counts are right."""
-    log = LogView(keep=40)
-    for move, amount in moves:
-        before = [line.number for line in log.visible(rows)]
-        following = log.following
-        match move:
-            case "add":
-                log.add(make_records(amount))
-                log.check_valid()
-                after = [line.number for line in log.visible(rows)]
-                oldest = log.total - log.kept
-                if not following and len(before) == rows and before[0] >= oldest:
-                    assert after == before
-            case "scroll":
-                log.scroll(amount)
-            case "page":
-                log.page(amount)
-            case "filter":
-                log.set_filter(("", "gpt", "claude-opus", "nothing at all")[amount])
-            case "hold":
-                log.hold()
-            case _:
-                log.end()
-        log.check_valid()
-        shown = log.visible(rows)
-        assert len(shown) == min(rows, log.matching)
-        assert [line.number for line in shown] == sorted(line.number for line in shown)
 
 
 @pytest.mark.parametrize("value", [0.0, 1e-9, 0.5, 9.94, 9.96, 99.4, 99.6, 999.4, 999.6, 1e6, 1e15, math.inf])

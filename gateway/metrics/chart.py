@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from gateway.metrics.history import SAMPLES, STEPS, History, Ring, Sample, Step
-from gateway.metrics.percentiles import percentiles_ms
+from gateway.metrics.percentiles import count_and_percentiles_ms
 from gateway.metrics.snapshot import ChartData, ScalarPoint, StepPoint
 from gateway.metrics.window import Totals, total
 
@@ -83,13 +83,13 @@ def _scalar_point(now: Sample, then: Sample) -> ScalarPoint:
 
 
 def _step_point(now: Step, then: Step) -> StepPoint:
-    cells = total(now.totals).since(total(then.totals)).cells
-    p50_ms, p95_ms, p99_ms = percentiles_ms(cells)
+    counted = total(now.totals).since(total(then.totals))
+    count, p50_ms, p95_ms, p99_ms = count_and_percentiles_ms(counted.latencies)
     finished = {name: now.totals[entry].finished - then.totals[entry].finished for name, entry in now.names.items()}
     return StepPoint(
         now.time_ns,
         now.time_ns - then.time_ns,
-        sum(cells),
+        count,
         p50_ms,
         p95_ms,
         p99_ms,

@@ -92,14 +92,12 @@ class MetricsView:
         for file in self._workers.refresh():
             reading = file.read()
             alive = self._is_alive(file.pid, file.process_started)
-            worker_active = 0
             for entry in reading.entries:
                 place = instance_entry(entry, names)
                 parts[place].append(entry.totals)
                 started[place] += entry.started
                 if alive:
                     active[place] += entry.active
-                    worker_active += entry.active
             log_dropped += reading.log_dropped
             measured = usage.get((file.slot, file.pid, file.process_started)) if alive else None
             workers.append(
@@ -107,9 +105,10 @@ class MetricsView:
                     slot=file.slot,
                     pid=file.pid,
                     alive=alive,
-                    active=worker_active,
+                    active=reading.active if alive else 0,
                     cpu_percent=measured.cpu_percent if measured else None,
                     rss_bytes=measured.rss_bytes if measured else None,
+                    finished=reading.finished,
                 )
             )
         self._derive(parts, edge)

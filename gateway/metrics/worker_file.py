@@ -132,6 +132,7 @@ class WorkerReading(msgspec.Struct, frozen=True):
     """What a worker has counted: the unattributed entry, the named ones and "other"."""
 
     started: int
+    finished: int
     log_dropped: int
     invalid: int
     entries: list[EntryReading]
@@ -147,6 +148,7 @@ class WorkerReading(msgspec.Struct, frozen=True):
             assert entry.started == entry.totals.finished + entry.active + entry.abandoned
             assert sum(counts(entry.totals.latencies)[1]) >= entry.totals.finished
         assert self.started == sum(entry.started for entry in self.entries)
+        assert self.finished == sum(entry.totals.finished for entry in self.entries)
 
 
 class WorkerFileReader:
@@ -203,7 +205,7 @@ class WorkerFileReader:
             )
             for entry, name in zip(used, [*self._names, OTHER_NAME], strict=True)
         ]
-        return WorkerReading(worker_started, log_dropped, invalid, entries)
+        return WorkerReading(worker_started, sum([finished[entry] for entry in used]), log_dropped, invalid, entries)
 
     def close(self) -> None:
         """Unmap."""

@@ -196,9 +196,9 @@ def test_a_reading_that_cannot_be_is_noticed(started: int, finished: int, latenc
     totals = Totals((finished, *Totals().counters[1:]), of_latencies([1] * latencies))
     entry = EntryReading(0, "", started=1, abandoned=0, active=0, totals=totals)
     with pytest.raises(AssertionError):
-        WorkerReading(started, log_dropped=0, invalid=0, entries=[entry]).check_valid()
+        WorkerReading(started, finished, log_dropped=0, invalid=0, entries=[entry]).check_valid()
     totals = Totals((1, *Totals().counters[1:]), of_latencies([1]))
-    WorkerReading(1, 0, 0, [EntryReading(0, "", 1, 0, 0, totals)]).check_valid()
+    WorkerReading(1, 1, 0, 0, [EntryReading(0, "", 1, 0, 0, totals)]).check_valid()
 
 
 def test_a_model_is_known_from_its_first_request_on_and_in_every_later_life(tmp_path: Path) -> None:

@@ -82,6 +82,19 @@ def test_followers_see_a_new_process_in_a_slot(tmp_path: Path) -> None:
     assert [reader.pid for reader in files.refresh()] == [3, 1]
 
 
+def test_an_unchanged_directory_is_not_listed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Known files are returned without looking for others, and a successor in a slot is still found."""
+    open_worker(tmp_path, pid=1)
+    os.utime(tmp_path, (0, 0))
+    files = WorkerFiles(tmp_path)
+    first = files.refresh()
+    with monkeypatch.context() as patch:
+        patch.delattr(os, "listdir")
+        assert files.refresh() == first
+    open_worker(tmp_path, pid=2)
+    assert [reader.pid for reader in files.refresh()] == [2]
+
+
 def test_counts_outlive_the_run_directory(tmp_path: Path) -> None:
     """A viewer that is open while the gateway removes its files at exit keeps the last figures."""
     run_dir = tmp_path / "run"

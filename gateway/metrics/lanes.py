@@ -36,9 +36,12 @@ _FAST_OCTETS: Final = _FAST * _OCTETS
 _NONE_FAST: Final = bytes(_FAST_OCTETS)
 
 
-def from_cells(octets: bytes) -> Distribution:
-    """The distribution whose counts are cells of 8 bytes, as they lie in memory; those that follow are 0."""
-    slow = int.from_bytes(octets[_FAST_OCTETS:], "little")
+def from_cells(octets: bytes, length: int | None = None) -> Distribution:
+    """The distribution whose counts are cells of 8 bytes, as they lie in memory; those that follow are 0.
+
+    From the byte `length` on, by default the end, all are known to be 0.
+    """
+    slow = int.from_bytes(octets[_FAST_OCTETS:length], "little")
     if octets.startswith(_NONE_FAST):
         return slow
     return slow | int.from_bytes(octets[:_FAST_OCTETS], "little") << _SLOW * _LANE

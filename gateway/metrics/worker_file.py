@@ -229,7 +229,7 @@ class WorkerFileReader:
         octets = self.file.copy(self._first_cells[entry], CELLS)
         if not octets.endswith(self._unused[entry]):
             self._unused[entry] = bytes(len(octets) - len(octets.rstrip(b"\0")))
-        return from_cells(octets[: -len(self._unused[entry]) or None])
+        return from_cells(octets, len(octets) - len(self._unused[entry]))
 
 
 class WorkerFiles:

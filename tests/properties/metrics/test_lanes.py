@@ -48,7 +48,8 @@ def test_cells_that_are_left_out_are_zero(cells: list[int], length: int) -> None
     """Decoding the bytes up to the last one in use gives the same as decoding all of them."""
     assert cells_of(of_cells(cells[:length])) == cells[:length] + [0] * (CELLS - length)
     octets = array("Q", cells).tobytes()
-    assert from_cells(octets.rstrip(b"\0")) == from_cells(octets)
+    in_use = octets.rstrip(b"\0")
+    assert from_cells(in_use) == from_cells(octets, len(in_use)) == from_cells(octets)
 
 
 @given(COUNTS, COUNTS)

@@ -31,6 +31,7 @@ bench: .venv/test.stamp ## measure the cost of a request (loopback only, about a
 	@$(BIN)/python benchmarks/passthrough.py
 	@$(BIN)/python benchmarks/metrics_hot_path.py
 	@$(BIN)/python benchmarks/metrics_record.py --fast
+	@$(BIN)/python benchmarks/log_tail.py
 
 viewer: .venv/test.stamp ## measure what the dashboard costs and how quick it is (about three minutes)
 	@$(BIN)/python benchmarks/viewer.py --frames 20000

@@ -28,6 +28,7 @@ from gateway.metrics.snapshot import (
     WindowFigures,
     WorkerFigures,
 )
+from tests.support.metrics import of_latencies
 
 NOW_NS = 50_000 * SECOND_NS
 UNIX_NS = 1_767_268_800 * SECOND_NS
@@ -39,6 +40,7 @@ MODELS = {"gpt-4.1-mini": 0.82, "claude-sonnet-4": 0.10, "gpt-4.1": 0.06, "claud
 def make_chart(seconds: int = 900, seed: int = 7) -> ChartData:
     """Load that swells twice, errors now and then, and slow minutes in the middle."""
     dice = random.Random(seed)
+    latency_dice = random.Random(seed)
     scalars, steps = [], []
     for index in range(seconds * 4):
         time_ns = NOW_NS - (seconds * 4 - 1 - index) * SECOND_NS // 4
@@ -66,6 +68,8 @@ def make_chart(seconds: int = 900, seed: int = 7) -> ChartData:
                     p50 * (2.6 + dice.random()),
                     p50 * (4.5 + 2 * dice.random()),
                     {name: int(finished * 20 * share + dice.random()) for name, share in MODELS.items()},
+                    tuple(20 * amount for amount in outcomes),
+                    of_latencies(int(p50 * latency_dice.lognormvariate(6.9, 0.8)) for _ in range(finished * 20)),
                 )
             )
     return ChartData(NOW_NS, scalars, steps)
@@ -95,8 +99,8 @@ def make_snapshot() -> Snapshot:
         "2026-01-01T12:14:30Z",
         44,
         [
-            WorkerFigures(0, 41_207, True, 25, 21.2, 216_000_000),
-            WorkerFigures(1, 41_208, True, 19, 18.1, 216_300_000),
+            WorkerFigures(0, 41_207, True, 25, 21.2, 216_000_000, 6_200),
+            WorkerFigures(1, 41_208, True, 19, 18.1, 216_300_000, 5_874),
         ],
         lifetime,
         window,

@@ -18,9 +18,11 @@ from gateway.dashboard.layout import FOCUSABLE, arrange
 from gateway.dashboard.series import SECOND_NS, History
 from gateway.dashboard.state import SORTS, WINDOWS_S, Ui
 from gateway.logs.ring import LogRecord
+from gateway.metrics.outcome import OUTCOMES
 from gateway.metrics.snapshot import ChartData, ScalarPoint, StepPoint
 from tests.support.dashboard_scene import make_chart, make_scene, make_snapshot
 
+NO_OUTCOMES = (0,) * len(OUTCOMES)
 STRANGE = [
     "漢字" * 12,
     "e\u0301" * 9,
@@ -226,7 +228,9 @@ def test_percentile_columns_keep_their_order(steps: list[tuple[int, float | None
     """In every column p50 <= p95 <= p99, or all three are gaps."""
     history = History()
     points = [
-        StepPoint(second * 5 * SECOND_NS, 5 * SECOND_NS, 1, p50, p50 and p50 * 2, p50 and p50 * 3, {"m": 1})
+        StepPoint(
+            second * 5 * SECOND_NS, 5 * SECOND_NS, 1, p50, p50 and p50 * 2, p50 and p50 * 3, {"m": 1}, NO_OUTCOMES, 0
+        )
         for second, p50 in steps
     ]
     history.update(ChartData(200 * SECOND_NS, (), points))

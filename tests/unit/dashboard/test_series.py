@@ -4,6 +4,7 @@ import pytest
 
 from gateway.dashboard.series import SECOND_NS, History
 from gateway.metrics.snapshot import ChartData, ScalarPoint, StepPoint
+from tests.support.metrics import of_latencies
 
 TICK_NS = SECOND_NS // 4
 
@@ -16,7 +17,8 @@ def point(time_ns: int, finished: int, interval_ns: int = TICK_NS) -> ScalarPoin
 def step(time_s: int, p99: float | None, **models: int) -> StepPoint:
     """A step of five seconds with that highest percentile."""
     half = None if p99 is None else p99 / 2
-    return StepPoint(time_s * SECOND_NS, 5 * SECOND_NS, 1, half, half, p99, models)
+    latencies = of_latencies([] if p99 is None else [int(p99 * 1000)])
+    return StepPoint(time_s * SECOND_NS, 5 * SECOND_NS, 1, half, half, p99, models, (1, 0, 0, 0, 0, 0, 0), latencies)
 
 
 def history(now_s: float, scalars: list[ScalarPoint], steps: list[StepPoint] | None = None) -> History:

@@ -134,11 +134,19 @@ def serve_command(
 
 @cli.command("top")
 @click.option("--run-dir", type=click.Path(path_type=Path), metavar="DIR", help="Which gateway, if several run.")
-@click.option("--once", is_flag=True, help="Print one snapshot and leave.")
-@click.option("--format", type=click.Choice(["screen", "json", "line"]), default="screen", show_default=True)
+@click.option("--once", is_flag=True, help="Print once and leave; as a table, unless another format is chosen.")
+@click.option(
+    "--format",
+    type=click.Choice(["screen", "json", "line"]),
+    default="screen",
+    help="A live screen, or one snapshot or line a second.  [default: screen; a table if not on a terminal]",
+)
 @click.pass_obj
 def top_command(around: Surroundings, run_dir: Path | None, once: bool, format: str) -> int:  # noqa: A002
-    """Look at a running gateway; quitting never stops it."""
+    """Look at a running gateway; quitting never stops it.
+
+    When the gateway ends its last figures stay, and one that starts at the same address is shown in its place.
+    """
     return around.run_top(run_dir, once, format, around.environ)
 
 

@@ -69,13 +69,17 @@ class Dashboard(TerminalProcess):
     """The viewer, alone in a process, on a pseudo-terminal."""
 
     def __init__(self, gateway: Gateway, mode: str, pid: int, columns: int = 80, rows: int = 24) -> None:
-        self.ended_file = gateway.run_dir / "ended"
+        self.folder = gateway.run_dir
         super().__init__(
-            [sys.executable, "-m", "tests.support.dashboard_child", gateway.run_dir, str(pid), mode, self.ended_file],
+            [sys.executable, "-m", "tests.support.dashboard_child", gateway.run_dir, str(pid), mode, self.folder],
             {**os.environ, "PTG_COLOR_SYSTEM": "none of these"},
             columns=columns,
             rows=rows,
         )
+
+    def happens(self, event: str) -> None:
+        """Let something happen in the process of the viewer."""
+        (self.folder / event).touch()
 
 
 @pytest.fixture
@@ -215,7 +219,7 @@ def test_stop_and_continue_give_the_terminal_back_and_take_it_again(show: Show) 
 def test_end_of_the_server_ends_an_owning_viewer(show: Show, gateway: Gateway) -> None:
     """A viewer that owns the server goes when the server goes, and says so."""
     dashboard = show()
-    dashboard.ended_file.touch()
+    dashboard.happens("ended")
     assert dashboard.ends() == 0
     assert b"the viewer ended with server-ended" in dashboard.raw
     dashboard.assert_restored()
@@ -236,8 +240,8 @@ def test_end_of_a_watched_gateway_is_shown(show: Show) -> None:
 
 def test_crash_shows_its_traceback_on_the_normal_screen(show: Show) -> None:
     """An exception leaves the terminal restored before its traceback is printed."""
-    dashboard = show("fails")
-    dashboard.ended_file.touch()
+    dashboard = show()
+    dashboard.happens("fails")
     assert dashboard.ends() == 1
     dashboard.assert_restored()
     assert dashboard.raw.index(b"the server cannot be asked") > dashboard.raw.rindex(b"\x1b[?1049l")

@@ -44,7 +44,8 @@ class HeldBack:
         """Lead the streams back, and return the end of what was written, in whole lines."""
         if self._file_fd < 0:
             return b""
-        for fd, saved in self._saved:
+        # Backwards, for the case that one descriptor stands there twice.
+        for fd, saved in reversed(self._saved):
             os.dup2(saved, fd)
             os.close(saved)
         self._saved.clear()

@@ -5,46 +5,28 @@ any number of times, and `leave` also runs at interpreter exit. Between them, `s
 alternate screen, which belongs to pictures, and the normal one, which belongs to text.
 
 Output goes through a descriptor of our own: making the caller's non-blocking would make it so for every process that
-shares it. What the terminal does not take waits in a queue of four kinds of chunks, in order:
-
-    TEXT      lines for the normal screen; never dropped
-    SHOW      the switch to the alternate screen
-    PICTURE   a frame on it; dropped once the screen is to be hidden, even half sent
-    HIDE      the way back; also ends a frame, or an escape sequence, that was cut in the middle
-
-SHOW and HIDE that follow each other unsent cancel out, and callers write nothing while the terminal is `stalled`, so
-the queue is bounded whatever is typed: a terminal that nobody reads costs nothing and blocks nothing.
+shares it. What the terminal does not take waits in an `Output`; callers write nothing while it is `stalled`, so a
+terminal that nobody reads costs nothing and blocks nothing.
 
 A process that is killed by SIGKILL cannot restore anything; `reset` does.
 """
 
 import atexit
-import contextlib
 import os
 import select
+import signal
 import termios
 import time
-from collections import deque
-from enum import Enum, auto
 from types import TracebackType
 from typing import Any
 
 from gateway.dashboard.held_back import HeldBack
+from gateway.dashboard.output import Output
 
-# Alternate screen, no cursor, no wrapping at the margin, bracketed paste.
-_SHOW = b"\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[?2004h"
-# The alternate screen goes last, so that nothing of the others shows on the normal one.
-_HIDE = b"\x1b[?2026l\x1b[?2004l\x1b[0m\x1b[?25h\x1b[?7h\x1b[?1049l"
 # A terminal that takes nothing for this long at the end is left as it is.
 _RESTORE_S = 0.5
-_CHUNK = 65_536
-
-
-class _Kind(Enum):
-    TEXT = auto()
-    SHOW = auto()
-    PICTURE = auto()
-    HIDE = auto()
+# As much as a paste brings at once; the rest is read the next time.
+_READ = 65_536
 
 
 class Terminal:
@@ -59,9 +41,9 @@ class Terminal:
         self.output_fd = -1
         self._shares_description = False
         self._saved: list[Any] | None = None
+        self._taken: list[Any] = []
         self._on_screen = False
-        self._queue: deque[tuple[_Kind, bytes]] = deque()
-        self._is_first_cut = False
+        self._output = Output(lambda data: os.write(self.output_fd, data))
 
     def __enter__(self) -> "Terminal":
         try:
@@ -100,6 +82,7 @@ class Terminal:
         control = [*control]
         control[termios.VMIN], control[termios.VTIME] = 1, 0
         termios.tcsetattr(self.input_fd, termios.TCSANOW, [iflag, oflag, cflag, lflag, ispeed, ospeed, control])
+        self._taken = termios.tcgetattr(self.input_fd)
 
     def leave(self) -> None:
         """Put everything back as it was before `enter`; text that the terminal has not taken waits for the next one."""
@@ -107,11 +90,7 @@ class Terminal:
             return
         self.hide()
         self._flush_for(_RESTORE_S)
-        # A shell that has its prompt there has its own settings on it. Otherwise an error means that the terminal is
-        # gone. Not after draining: a terminal that takes nothing never drains.
-        if self._in_foreground():
-            with contextlib.suppress(termios.error):
-                termios.tcsetattr(self.input_fd, termios.TCSANOW, self._saved)
+        self._restore_settings(self._saved)
         self._saved = None
         if self._shares_description:
             os.set_blocking(self.output_fd, True)
@@ -124,25 +103,14 @@ class Terminal:
         """Switch to the alternate screen, once the text before it is written; its next picture must be a whole one."""
         self._held_back.begin()
         self._on_screen = True
-        if self._last_unsent() is _Kind.HIDE:
-            self._queue.pop()
-        elif self._last_unsent() is not _Kind.SHOW:
-            self._queue.append((_Kind.SHOW, _SHOW))
-        self.flush()
+        self._output.show()
 
     def hide(self) -> None:
         """Switch back to the normal screen, and show there what was written to the standard streams meanwhile."""
-        if not self._on_screen:
-            return
-        self._on_screen = False
-        while self._queue and self._queue[-1][0] is _Kind.PICTURE:
-            self._queue.pop()
-        self._is_first_cut = self._is_first_cut and bool(self._queue)
-        if self._last_unsent() is _Kind.SHOW:
-            self._queue.pop()
-        else:
-            self._queue.append((_Kind.HIDE, _HIDE))
-        self.write_text(self._held_back.end())
+        if self._on_screen:
+            self._on_screen = False
+            self._output.hide()
+            self._output.text(self._held_back.end())
 
     def size(self) -> tuple[int, int]:
         """Columns and rows, from the terminal itself: the variables COLUMNS and LINES do not follow a resize.
@@ -158,61 +126,36 @@ class Terminal:
     def read(self) -> bytes:
         """What was typed, once a poll says that there is something; empty when the terminal is gone."""
         try:
-            return os.read(self.input_fd, _CHUNK)
+            return os.read(self.input_fd, _READ)
         except OSError:
             return b""
 
     @property
     def stalled(self) -> bool:
         """Whether output waits for the terminal."""
-        return bool(self._queue)
+        return self._output.pending
 
     def write_picture(self, data: bytes) -> None:
-        """Queue a frame for the alternate screen, and send what the terminal takes now."""
-        self._write(_Kind.PICTURE, data)
+        """Write a frame to the alternate screen; what the terminal does not take now waits."""
+        self._output.picture(data)
 
     def write_text(self, data: bytes) -> None:
-        """Queue lines for the normal screen, and send what the terminal takes now."""
-        self._write(_Kind.TEXT, data)
-
-    def _write(self, kind: _Kind, data: bytes) -> None:
-        if data:
-            self._queue.append((kind, data))
-        self.flush()
+        """Write lines to the normal screen; what the terminal does not take now waits."""
+        self._output.text(data)
 
     def flush(self) -> None:
         """Send what the terminal takes now."""
-        while self._queue:
-            kind, data = self._queue[0]
-            try:
-                sent = os.write(self.output_fd, data[:_CHUNK])
-            except BlockingIOError:
-                return
-            except OSError:
-                # The terminal is gone; reading tells the loop.
-                self._queue.clear()
-                return
-            if sent == len(data):
-                self._queue.popleft()
-            else:
-                self._queue[0] = kind, data[sent:]
-            self._is_first_cut = sent < len(data)
+        self._output.flush()
 
     def trim(self) -> None:
         """Bound what is held back of other writers; to be called now and then."""
         self._held_back.trim()
 
-    def _last_unsent(self) -> _Kind | None:
-        """What the last chunk of the queue is, if nothing of it has been sent."""
-        if not self._queue or (len(self._queue) == 1 and self._is_first_cut):
-            return None
-        return self._queue[-1][0]
-
     def _flush_for(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds
         writable = select.poll()
         writable.register(self.output_fd, select.POLLOUT)
-        while self._queue and (left := deadline - time.monotonic()) > 0:
+        while self.stalled and (left := deadline - time.monotonic()) > 0:
             writable.poll(left * 1000)
             self.flush()
 
@@ -226,9 +169,23 @@ class Terminal:
             os.set_blocking(self.output_fd, False)
             self._shares_description = True
 
+    def _restore_settings(self, settings: list[Any]) -> None:
+        # In the background this would stop the process, which is on its way out.
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTTOU,))
+        try:
+            # After a stop that cannot be caught, a shell with its prompt there may have set its own.
+            # Not after draining: a terminal that takes nothing never drains.
+            if self._in_foreground() or termios.tcgetattr(self.input_fd) == self._taken:
+                termios.tcsetattr(self.input_fd, termios.TCSANOW, settings)
+        except termios.error:
+            # The terminal is gone, and its settings with it.
+            return
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+
     def _in_foreground(self) -> bool:
         try:
             return os.tcgetpgrp(self.input_fd) == os.getpgrp()
         except OSError:
-            # Not the controlling terminal, so nobody else takes turns on it.
+            # Not the controlling terminal, so nobody takes turns on it.
             return True

@@ -38,7 +38,7 @@ def make_noise() -> None:
 
 
 def main() -> None:
-    """Run the viewer and say how it ended."""
+    """Run the viewer, and write how it ended to the file `ending` in FOLDER."""
     run_dir, pid, mode, folder = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3], Path(sys.argv[4])
 
     def happens(name: str) -> bool:
@@ -68,7 +68,7 @@ def main() -> None:
         stdout_fd=1,
         stderr_fd=2,
     )
-    sys.stdout.write(f"the viewer ended with {ending}\n")
+    (folder / "ending").write_text(ending)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import time
 from datetime import UTC, datetime
 
+from gateway.dashboard.life import Life
 from gateway.dashboard.logview import LogView
 from gateway.dashboard.series import History
 from gateway.logs.ring import LogRecord
@@ -49,11 +50,12 @@ class Source:
         history.update(reader.metrics.chart())
         self.instance, self._reader, self.snapshot, self.history = instance, reader, snapshot, history
         self._tail = LogTail(instance.run_dir, keep=0)
+        self.life = Life(instance.pid, instance.process_started)
 
     def read_figures(self) -> None:
         """Read the figures and the history anew, unless the gateway has gone: the last ones of its life stay."""
         snapshot, chart = self._reader.snapshot(), self._reader.metrics.chart()
-        if self.is_alive():
+        if not self.life.is_over():
             self.snapshot = snapshot
             self.history.update(chart)
 
@@ -64,21 +66,18 @@ class Source:
         self.lost = self.log.lost = self._lost_before + self._tail.lost
         return records
 
-    def is_alive(self) -> bool:
-        """Whether the gateway's process still runs."""
-        return is_alive(self.instance.pid, self.instance.process_started)
-
     def follow(self, successor: Instance) -> list[LogRecord]:
         """Go on with another gateway: its figures, and its log after what is there and a line that says so.
 
         Returns the new lines. Raises MetricsError, and stays with what it has, if the successor is of another version.
         """
-        before, reader, tail = self.instance, self._reader, self._tail
+        before, reader, tail, life = self.instance, self._reader, self._tail, self.life
         records = self.read_log()
         self._open(successor)
         self._lost_before += tail.lost
         reader.metrics.close()
         tail.close()
+        life.close()
         event = f"the gateway with pid {before.pid} has ended, pid {successor.pid} took its place"
         fields = {"address": successor.address, "version": successor.version, "started_at": successor.started_at}
         note = LogRecord(0, time.time_ns(), "warning", event, "top", fields)

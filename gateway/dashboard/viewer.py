@@ -1,9 +1,10 @@
 """The loop of the dashboard: look at the run directory four times a second, draw, take keys and signals.
 
-Theory of operation. One thread, one poll: for keys, signals, room for output, and the next instant at which something
-is due. Two things are due at times. A look, every LOOK_S: it reads the log, because a ring forgets, and sees whether
-the gateway lives; figures are read only when a picture shows them. A picture, when something asks for one: a look, a
-key, a resize, the age of the banner; `Pace` merges what asks for it. Frozen or hidden there are only looks.
+Theory of operation. One thread, one poll: for keys, signals, room for output, the end of the gateway, and the next
+instant at which something is due. Two things are due at times. A look: it reads the log, because a ring forgets, and
+sees whether the gateway lives; figures are read only when a picture shows them. A picture, when something asks for one:
+a look, a key, a resize, the age of the banner; `Pace` merges what asks for it. Frozen or hidden there are only looks,
+and fewer of them once the log rests.
 
 Every way out of the loop is a return or an exception, and the `with` block of `run` restores the terminal on both.
 """
@@ -38,8 +39,10 @@ if TYPE_CHECKING:
     from gateway.dashboard.compositor import Screen
 
 FRAMES_PER_SECOND = 4
-# A look costs about 0.1 ms; less often, and a burst of 1,000 records would lap the ring of a worker unread.
-LOOK_S = 1 / FRAMES_PER_SECOND
+_LOOK_S = 1 / FRAMES_PER_SECOND
+# While there is neither a picture nor a log to keep up with. A process that wakes up after a rest has cold caches, and
+# a look then costs 0.3 ms: a thousandth of a core has room for two a second.
+_REST_S = 0.5
 # Nobody sees more than 40 pictures a second, and a key must show within 50 ms.
 _KEY_S = 0.025
 # A window that is dragged sends hundreds of sizes a second, each of which costs a whole picture.
@@ -148,9 +151,9 @@ class Viewer:
         while True:
             now = time.monotonic()
             if now >= self._next_look:
-                self._look(now)
+                is_resting = not self._look(now)
                 # A loop that was held up goes on from here instead of catching up.
-                self._next_look = max(self._next_look + LOOK_S, now)
+                self._next_look = max(self._next_look + (_REST_S if is_resting else _LOOK_S), now)
             if self._can_draw and self._pace.is_due(now):
                 self._draw(now)
             if self._can_print:
@@ -160,6 +163,10 @@ class Viewer:
             is_typed = self._wait()
             if self._take_signals() or self._take_keys(is_typed):
                 return "quit"
+
+    @property
+    def _is_live(self) -> bool:
+        return not self._hidden and not self._ui.frozen and self._stopped_since is None
 
     # A terminal that has not taken the last output gets no more.
 
@@ -182,37 +189,38 @@ class Viewer:
         poll = select.poll()
         poll.register(self._terminal.input_fd, select.POLLIN)
         poll.register(self._signals.fd, select.POLLIN)
+        if self._server_exit is None and self._stopped_since is None and self._source.life.fd >= 0:
+            poll.register(self._source.life.fd, select.POLLIN)
         if self._terminal.stalled:
             poll.register(self._terminal.output_fd, select.POLLOUT)
         # Rounded up: waking just before the time would mean to wait once more.
         ready = dict(poll.poll(math.ceil(timeout_s * 1000)))
         if self._terminal.output_fd in ready:
             self._terminal.flush()
+        if self._source.life.fd in ready:
+            self._next_look = time.monotonic()
         return self._terminal.input_fd in ready
 
-    def _look(self, now: float) -> None:
+    def _look(self, now: float) -> bool:
+        """See what is new; whether there is reason to look again soon."""
         self._terminal.trim()
         records = self._source.read_log()
         self._remember(records)
         if self._server_exit is None:
             self._watch(now)
-        if self._hidden or self._ui.frozen:
-            changed = False
-        elif self._stopped_since is None:
+        is_live = self._is_live
+        if is_live:
             self._source.read_figures()
-            changed = True
-        else:
-            changed = bool(records)
-        if changed:
-            self._tiles = None
-            self._pace.ask(now, 0.0)
+        if is_live or (records and not self._hidden and not self._ui.frozen):
+            self._redraw(now, 0.0)
         elif self._stopped_since is not None:
             self._pace.ask(now, _BANNER_S)
+        return is_live or bool(records)
 
     def _watch(self, now: float) -> None:
         """See whether the gateway lives, and once it does not, whether another one has taken its place."""
         if self._stopped_since is None:
-            if self._source.is_alive():
+            if not self._source.life.is_over():
                 return
             self._stopped_since = self._next_search = now
             self._redraw(now, 0.0)
@@ -277,6 +285,7 @@ class Viewer:
         keys = self._keys.feed(data, now - self._last_input)
         if data or keys:
             self._last_input = now
+        was_live = self._is_live
         for key in keys:
             effect = self._on_key(key)
             if effect is Effect.QUIT:
@@ -288,6 +297,8 @@ class Viewer:
                 return self._take_signals()
         if keys:
             self._redraw(now, _KEY_S)
+        if self._is_live and not was_live:
+            self._next_look = now
         return False
 
     def _on_key(self, key: str) -> Effect:
@@ -338,8 +349,6 @@ class Viewer:
             self._remember(self._source.read_log())
         else:
             self._terminal.show()
-            if not self._ui.frozen and self._stopped_since is None:
-                self._source.read_figures()
             self._redraw(now, 0.0, whole=True)
 
     def _remember(self, records: Sequence[LogRecord]) -> None:

@@ -4,6 +4,7 @@ import os
 import pty
 import select
 import signal
+import subprocess
 import sys
 import termios
 import threading
@@ -203,3 +204,14 @@ def test_the_screen_library_changes_nothing_of_the_process() -> None:
     viewer._load_compositor()
     assert signal.getsignal(signal.SIGWINCH) is handler
     assert warnings.filters == filters
+
+
+def test_a_viewer_imports_nothing_of_the_server() -> None:
+    """What `gateway top` starts with is the dashboard alone, so that its first picture is there at once."""
+    code = (
+        "import sys, gateway.cli, gateway.commands, gateway.dashboard.viewer as viewer; viewer._load_compositor();"
+        "print(*sorted({name.partition('.')[0] for name in sys.modules} & set(sys.argv[1:])))"
+    )
+    unwanted = ["anyio", "asyncio", "granian", "httptools", "httpx", "litestar", "psutil", "structlog", "uvloop"]
+    ended = subprocess.run([sys.executable, "-c", code, *unwanted], capture_output=True, text=True, check=False)
+    assert (ended.stdout, ended.stderr) == ("\n", "")

@@ -76,13 +76,6 @@ def _help_body(columns: int, rows: int) -> list[Row]:
     return [[*fit(one or [], widths[0] + _GAP), *fit(other or [], widths[1])] for one, other in zip_longest(*halves)]
 
 
-def banner(rect: Rect, view: View) -> list[Row]:
-    """That the picture stands still, since when, and how it goes on."""
-    age = max(0, round(view.frozen_s))
-    text = f" frozen {age // 60}m{age % 60:02}s ago; nothing is lost meanwhile; f goes on "
-    return [[("banner", left(text, rect.width))]]
-
-
 def too_small(rect: Rect, view: View) -> list[Row]:
     """What the dashboard needs, on a terminal that has less."""
     lines = [f"needs {MIN_COLUMNS}x{MIN_ROWS}", f"is {rect.width}x{rect.height}", "q quits"]

@@ -6,7 +6,7 @@ from gateway.dashboard import edges, logpanel, panels, series, tables
 from gateway.dashboard.canvas import Tile
 from gateway.dashboard.layout import Layout, Rect, arrange
 from gateway.dashboard.state import Stage
-from gateway.dashboard.text import Row
+from gateway.dashboard.text import Row, clean, left
 from gateway.dashboard.view import View
 
 _DRAW: Mapping[str, Callable[[Rect, View], list[Row]]] = {
@@ -24,10 +24,11 @@ _DRAW: Mapping[str, Callable[[Rect, View], list[Row]]] = {
     "footer": edges.footer,
     "help": edges.help_rows,
     "details": logpanel.details,
-    "banner": edges.banner,
     "too small": edges.too_small,
 }
-_BANNER_CELLS = 56
+
+# On fewer rows the line itself says what state it is in.
+LEAST_BANNER_ROWS = 3
 
 
 def _layout(view: View, columns: int, rows: int, zoomed: str | None) -> Layout:
@@ -68,16 +69,18 @@ def build_tiles(view: View, columns: int, rows: int) -> list[Tile]:
     if layout.kind in ("too small", "line"):
         return tiles
     overlays: list[tuple[str, Rect]] = []
-    if view.ui.frozen:
-        # On the border below the status, so that it hides no figure.
-        status = layout.panels.get("status")
-        width = min(_BANNER_CELLS, columns - 2)
-        overlays.append(("banner", Rect((columns - width) // 2, status.height - 1 if status else 0, width, 1)))
     if view.ui.details:
         overlays.append(("details", _centred(100, max(10, rows * 2 // 3), columns, rows)))
     if view.ui.help:
         overlays.append(("help", _centred(*edges.help_size(columns, rows), columns, rows)))
     return tiles + [Tile(name, rect, _DRAW[name](rect, view)) for name, rect in overlays]
+
+
+def banner(text: str, columns: int, rows: int) -> list[Tile]:
+    """A line across the screen above the footer, where every layout has no more than a border or a log line."""
+    if rows < LEAST_BANNER_ROWS:
+        return []
+    return [Tile("banner", Rect(0, rows - 2, columns, 1), [[("banner", left(f" {clean(text)}", columns))]])]
 
 
 def _centred(width: int, height: int, columns: int, rows: int) -> Rect:

@@ -4,18 +4,13 @@ import time
 from datetime import UTC, datetime
 
 from gateway.dashboard.life import Life
-from gateway.dashboard.logview import LogView
-from gateway.dashboard.series import History
 from gateway.logs.ring import LogRecord
 from gateway.logs.tail import LogTail
 from gateway.metrics.clock import boottime_ns
-from gateway.metrics.snapshot import InstanceInfo, Snapshot
+from gateway.metrics.snapshot import ChartData, InstanceInfo, Snapshot
 from gateway.metrics.view import MetricsView
 from gateway.serving.processes import is_alive
 from gateway.serving.run_dir import Instance
-
-# As many as the log panel keeps; more than that since the last look are counted instead of printed.
-KEEP = 10_000
 
 
 class FiguresReader:
@@ -32,12 +27,10 @@ class FiguresReader:
 
 
 class Source:
-    """The figures, the history and the log, as of the last reading; it can go on with the gateway that follows."""
+    """A gateway as its viewer reads it; it can go on with the gateway that follows."""
 
     def __init__(self, instance: Instance) -> None:
         """Reads the figures of `instance`; raises MetricsError if they are of another version."""
-        self.instance = instance
-        self.log = LogView(keep=KEEP)
         self.lost = 0
         """Log records that were overwritten before they could be read, of all gateways so far."""
         self._lost_before = 0
@@ -45,25 +38,22 @@ class Source:
 
     def _open(self, instance: Instance) -> None:
         reader = FiguresReader(instance)
-        snapshot = reader.snapshot()
-        history = History()
-        history.update(reader.metrics.chart())
-        self.instance, self._reader, self.snapshot, self.history = instance, reader, snapshot, history
+        self.figures: tuple[Snapshot, ChartData] = (reader.snapshot(), reader.metrics.chart())
+        """The figures and the history as they were read last, while the gateway lived."""
+        self.instance, self._reader = instance, reader
         self._tail = LogTail(instance.run_dir, keep=0)
         self.life = Life(instance.pid, instance.process_started)
 
     def read_figures(self) -> None:
         """Read the figures and the history anew, unless the gateway has gone: the last ones of its life stay."""
-        snapshot, chart = self._reader.snapshot(), self._reader.metrics.chart()
+        figures = self._reader.snapshot(), self._reader.metrics.chart()
         if not self.life.is_over():
-            self.snapshot = snapshot
-            self.history.update(chart)
+            self.figures = figures
 
     def read_log(self) -> list[LogRecord]:
         """Read the new log records, and return them."""
         records = self._tail.poll()
-        self.log.add(records)
-        self.lost = self.log.lost = self._lost_before + self._tail.lost
+        self.lost = self._lost_before + self._tail.lost
         return records
 
     def follow(self, successor: Instance) -> list[LogRecord]:
@@ -81,5 +71,4 @@ class Source:
         event = f"the gateway with pid {before.pid} has ended, pid {successor.pid} took its place"
         fields = {"address": successor.address, "version": successor.version, "started_at": successor.started_at}
         note = LogRecord(0, time.time_ns(), "warning", event, "top", fields)
-        self.log.add([note])
         return [*records, note, *self.read_log()]

@@ -21,8 +21,7 @@ class View:
     """Everything that a picture is made of.
 
     `memory_bytes` is the memory of the host; `worker_rates` are requests a second by slot; `wall_ns_at_zero` is the
-    Unix time of instant 0 of the history's clock; `frozen_s` is the age of a frozen picture, `stopped_s`
-    how long ago the gateway was gone, None while it runs; `welcome` are lines for a
+    Unix time of instant 0 of the history's clock; `stopped` tells that the gateway is gone; `welcome` are lines for a
     gateway that has served nothing yet.
     """
 
@@ -34,8 +33,7 @@ class View:
     memory_bytes: int
     worker_rates: Mapping[int, float] = field(default_factory=dict)
     wall_ns_at_zero: int = 0
-    frozen_s: float = 0.0
-    stopped_s: float | None = None
+    stopped: bool = False
     welcome: Sequence[str] = ()
 
     def over_time(
@@ -110,8 +108,8 @@ def labelled(role: str, label: str, value: str) -> Row:
 
 def feed_state(view: View) -> Row:
     """Whether the picture is live, with a sign and a word."""
-    if view.stopped_s is not None:
-        return [("halt", f"■ gateway stopped {uptime(view.stopped_s)} ago")]
+    if view.stopped:
+        return [("halt", "■ gateway stopped")]
     if view.ui.frozen:
         return [("halt", "‖ frozen")]
     samples = view.history.scalars

@@ -17,21 +17,23 @@ import time
 import warnings
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from termios import error as TermiosError
 from typing import TYPE_CHECKING, Literal
 
-from gateway.dashboard.banner import banner
-from gateway.dashboard.frame import Tile, build_tiles, focusable
-from gateway.dashboard.keys import DISPATCH, Action, KeyDecoder
+from gateway.dashboard.bindings import DISPATCH, Action
+from gateway.dashboard.keys import KeyDecoder
 from gateway.dashboard.pace import Pace
+from gateway.dashboard.session import KEPT_LINES, Session, Stopped
 from gateway.dashboard.signals import ENDING, Signals
-from gateway.dashboard.source import KEEP, Source
-from gateway.dashboard.state import Effect, Ui, press
+from gateway.dashboard.source import Source
+from gateway.dashboard.state import Effect
 from gateway.dashboard.terminal import Terminal
-from gateway.dashboard.theme import color_depth, make_theme
-from gateway.dashboard.view import View
+from gateway.dashboard.text import clean
+from gateway.dashboard.theme import color_depth
 from gateway.logs.render import render
 from gateway.logs.ring import LogRecord
+from gateway.metrics.clock import boottime_ns
 from gateway.metrics.errors import MetricsError
 from gateway.serving.run_dir import Instance
 
@@ -123,22 +125,23 @@ class Viewer:
         self._environ = environ
         self._server_exit = server_exit
         self._find_successor = find_successor
-        self._welcome = welcome
-        self._ui = Ui()
+        self._session = Session(
+            source.figures,
+            environ,
+            memory_bytes=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
+            wall_ns_at_zero=time.time_ns() - boottime_ns(),
+            welcome=welcome,
+        )
         self._keys = KeyDecoder()
         self._last_input = time.monotonic()
         self._pace = Pace()
         self._next_look = time.monotonic()
         self._hidden = False
-        # When a gateway that is not ours was seen to be gone, and what is wrong with the one that took its place.
-        self._stopped_since: float | None = None
+        # Another gateway is looked for once ours, which is not our own, is gone; one of another version is left alone.
         self._next_search = 0.0
-        self._refused: tuple[int, str] = (0, "")
-        # The panels of the last picture, to be shown again when only the banner changes; none asks for all anew.
-        self._tiles: list[Tile] | None = None
-        self._shown_size: tuple[int, int] | None = None
-        self._memory_bytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        self._unprinted: deque[LogRecord] = deque(maxlen=KEEP)
+        self._refused_pid = 0
+        self._is_spoiled = True
+        self._unprinted: deque[LogRecord] = deque(maxlen=KEPT_LINES)
         self._not_printed = 0
         self._lost_told = 0
 
@@ -146,7 +149,7 @@ class Viewer:
         """Run until something ends it."""
         if self._server_exit is None:
             # Somebody else's terminal has those lines.
-            self._source.read_log()
+            self._session.take_log(self._source.read_log(), self._source.lost)
             self._lost_told = self._source.lost
         while True:
             now = time.monotonic()
@@ -155,7 +158,7 @@ class Viewer:
                 # A loop that was held up goes on from here instead of catching up.
                 self._next_look = max(self._next_look + (_REST_S if is_resting else _LOOK_S), now)
             if self._can_draw and self._pace.is_due(now):
-                self._draw(now)
+                self._draw()
             if self._can_print:
                 self._print_log()
             if self._server_exit is not None and self._server_exit() is not None:
@@ -166,7 +169,7 @@ class Viewer:
 
     @property
     def _is_live(self) -> bool:
-        return not self._hidden and not self._ui.frozen and self._stopped_since is None
+        return not self._hidden and not self._session.frozen and self._session.stopped is None
 
     # A terminal that has not taken the last output gets no more.
 
@@ -189,7 +192,7 @@ class Viewer:
         poll = select.poll()
         poll.register(self._terminal.input_fd, select.POLLIN)
         poll.register(self._signals.fd, select.POLLIN)
-        if self._server_exit is None and self._stopped_since is None and self._source.life.fd >= 0:
+        if self._server_exit is None and self._session.stopped is None and self._source.life.fd >= 0:
             poll.register(self._source.life.fd, select.POLLIN)
         if self._terminal.stalled:
             poll.register(self._terminal.output_fd, select.POLLOUT)
@@ -205,76 +208,65 @@ class Viewer:
         """See what is new; whether there is reason to look again soon."""
         self._terminal.trim()
         records = self._source.read_log()
-        self._remember(records)
+        self._take_log(records)
         if self._server_exit is None:
             self._watch(now)
         is_live = self._is_live
         if is_live:
             self._source.read_figures()
-        if is_live or (records and not self._hidden and not self._ui.frozen):
-            self._redraw(now, 0.0)
-        elif self._stopped_since is not None:
+            self._session.take(*self._source.figures)
+        if is_live or (records and not self._hidden and not self._session.frozen):
+            self._pace.ask(now, 0.0)
+        elif not self._hidden:
+            # The age that a banner tells.
             self._pace.ask(now, _BANNER_S)
         return is_live or bool(records)
 
+    def _take_log(self, records: Sequence[LogRecord]) -> None:
+        self._session.take_log(records, self._source.lost)
+        self._remember(records)
+
     def _watch(self, now: float) -> None:
         """See whether the gateway lives, and once it does not, whether another one has taken its place."""
-        if self._stopped_since is None:
+        instance = self._source.instance
+        if self._session.stopped is None:
             if not self._source.life.is_over():
                 return
-            self._stopped_since = self._next_search = now
-            self._redraw(now, 0.0)
+            self._session.stopped = Stopped(time.monotonic_ns(), clean(instance.address))
+            self._session.changed()
+            self._next_search = now
+            self._pace.ask(now, 0.0)
             if self._hidden and not self._terminal.stalled:
                 self._terminal.write_text(b"The gateway has stopped; if it comes back, its log goes on here.\n")
         if now < self._next_search:
             return
         self._next_search = now + _SEARCH_S
-        successor = self._find_successor(self._source.instance)
-        if successor is None or successor.pid == self._refused[0]:
+        successor = self._find_successor(instance)
+        if successor is None or successor.pid == self._refused_pid:
             return
         try:
-            self._remember(self._source.follow(successor))
+            self._take_log(self._source.follow(successor))
         except MetricsError as error:
-            self._refused = (successor.pid, f"its successor with pid {successor.pid} cannot be shown: {error}")
+            self._refused_pid = successor.pid
+            problem = f"its successor with pid {successor.pid} cannot be shown: {error}"
+            self._session.stopped = replace(self._session.stopped, problem=problem)
         else:
-            self._stopped_since, self._refused = None, (0, "")
-        self._redraw(now, 0.0)
+            self._session.stopped = None
+            self._session.start(*self._source.figures)
+        self._pace.ask(now, 0.0)
 
-    def _redraw(self, now: float, spacing_s: float, *, whole: bool = False) -> None:
-        """Ask for a picture that is made anew; `whole` writes all of its rows, whatever the screen should show."""
-        self._tiles = None
-        if whole:
-            self._shown_size = None
+    def _spoil(self, now: float, spacing_s: float) -> None:
+        """Whatever the screen should show, it has to be written whole."""
+        self._is_spoiled = True
         self._pace.ask(now, spacing_s)
 
-    def _draw(self, now: float) -> None:
+    def _draw(self) -> None:
         size = self._terminal.size()
-        if self._tiles is None or size != self._shown_size:
-            self._tiles = build_tiles(self._view(), *size)
-        self._screen.show([*self._tiles, *self._banner(now, *size)], force=size != self._shown_size)
-        self._shown_size = size
+        tiles, theme = self._session.picture(size, time.monotonic_ns())
+        self._screen.show(tiles, theme, size, force=self._is_spoiled)
+        self._is_spoiled = False
         # After the work, so that there is time for something else however long it takes.
         self._pace.drawn(time.monotonic())
-
-    def _view(self) -> View:
-        source = self._source
-        return View(
-            snapshot=source.snapshot,
-            history=source.history,
-            log=source.log,
-            ui=self._ui,
-            theme=make_theme(self._ui.theme, self._environ),
-            memory_bytes=self._memory_bytes,
-            stopped=self._stopped_since is not None,
-            welcome=self._welcome,
-        )
-
-    def _banner(self, now: float, columns: int, rows: int) -> list[Tile]:
-        if self._stopped_since is None:
-            return []
-        theme = make_theme(self._ui.theme, self._environ)
-        address = self._source.instance.address
-        return [banner(now - self._stopped_since, address, self._refused[1], theme, columns, rows)]
 
     def _take_keys(self, is_typed: bool) -> bool:
         """Do what the keys say; whether that is to quit, as when the terminal is gone."""
@@ -296,17 +288,16 @@ class Viewer:
                 self._suspend(0)
                 return self._take_signals()
         if keys:
-            self._redraw(now, _KEY_S)
+            self._pace.ask(now, _KEY_S)
         if self._is_live and not was_live:
             self._next_look = now
         return False
 
     def _on_key(self, key: str) -> Effect:
         if self._hidden:
-            return _WHILE_HIDDEN.get(DISPATCH.get(key), Effect.NONE)
-        panels = focusable(self._view(), *self._terminal.size())
-        self._ui, effect = press(self._ui, key, self._source.log, panels)
-        return effect
+            binding = DISPATCH["hidden"].get(key)
+            return _WHILE_HIDDEN[binding.action] if binding is not None else Effect.NONE
+        return self._session.press(key, self._terminal.size(), time.monotonic_ns())
 
     def _take_signals(self) -> bool:
         """Do what the signals say, those included that came while the process was stopped; whether to quit."""
@@ -320,7 +311,7 @@ class Viewer:
             # After a stop that nobody could catch, the shell has put its own settings on the terminal.
             is_back = is_back or signal.SIGCONT in came
             if signal.SIGWINCH in came:
-                self._redraw(now, _RESIZE_S, whole=True)
+                self._spoil(now, _RESIZE_S)
         if is_back or not self._terminal.entered:
             return not self._resume()
         return False
@@ -337,7 +328,7 @@ class Viewer:
             return False
         if not self._hidden:
             self._terminal.show()
-        self._redraw(time.monotonic(), 0.0, whole=True)
+        self._spoil(time.monotonic(), 0.0)
         return True
 
     def _toggle(self, now: float) -> None:
@@ -346,14 +337,14 @@ class Viewer:
             self._terminal.hide()
             if not self._terminal.stalled:
                 self._terminal.write_text(b"The dashboard is hidden: d shows it again, q quits.\n")
-            self._remember(self._source.read_log())
+            self._take_log(self._source.read_log())
         else:
             self._terminal.show()
-            self._redraw(now, 0.0, whole=True)
+            self._spoil(now, 0.0)
 
     def _remember(self, records: Sequence[LogRecord]) -> None:
-        """Keep lines for the normal screen, the newest `KEEP` of them."""
-        self._not_printed += max(0, len(self._unprinted) + len(records) - KEEP)
+        """Keep lines for the normal screen, the newest `KEPT_LINES` of them."""
+        self._not_printed += max(0, len(self._unprinted) + len(records) - KEPT_LINES)
         self._unprinted.extend(records)
 
     def _print_log(self) -> None:
@@ -371,8 +362,8 @@ class Viewer:
         self._terminal.write_text("".join(f"{line}\n" for line in lines).encode("utf-8", "replace"))
 
 
-# Without a picture only these keys have a meaning, and there is nothing for Esc to close.
-_WHILE_HIDDEN: Mapping[Action | None, Effect] = {
+# Without a picture there is nothing for Esc to close.
+_WHILE_HIDDEN: Mapping[Action, Effect] = {
     Action.TOGGLE: Effect.TOGGLE,
     Action.QUIT: Effect.QUIT,
     Action.BACK: Effect.QUIT,

@@ -167,6 +167,21 @@ def test_long_lines_go_on_below_their_message() -> None:
     assert marked(panel(view, 80, 6), "match") == ["longer than the", "idle limit"]
 
 
+def test_first_line_may_begin_above_the_picture() -> None:
+    """Of the oldest line that is in the picture one sees the last rows, so that the newest one is whole; held, too."""
+    records = [record for name in "ab" for record in one(name, level="info", note="word " * 15)]
+    view = scene(records, wrap=True)
+    expected = [
+        "               word word word word word word word word",
+        "12:00:00 info  b note=word word word word word word word",
+        "               word word word word word word word word",
+    ]
+    assert inside(panel(view, 60, 5)) == expected
+    view.log.move(0)
+    view.log.add(one("new"))
+    assert [row.replace("→", " ") for row in inside(panel(view, 60, 5))] == expected
+
+
 def test_compact_log_has_no_border() -> None:
     """On a small terminal the parts of a line follow each other."""
     rows = logpanel.log_lines(Rect(0, 0, 40, 3), scene(make_records(3)))

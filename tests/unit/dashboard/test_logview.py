@@ -71,9 +71,11 @@ def test_follows_until_a_line_is_selected() -> None:
 
 
 def test_up_starts_from_the_line_that_one_sees() -> None:
-    """What came since the last picture does not move the line above the newest visible one."""
+    """What came since the last picture does not move the line above the newest visible one; Down selects nothing."""
     log = filled(20)
-    log.add([record("not seen yet")])
+    log.add([record("not seen yet"), record("nor this")])
+    log.move(1)
+    assert log.following
     log.move(-1)
     assert (shown(log), selected(log)) == ([15, 16, 17, 18, 19], 18)
 

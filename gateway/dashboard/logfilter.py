@@ -1,12 +1,15 @@
 r"""What the log shows: a least level and a text, as one types it.
 
     claude          lines that contain the text
-    ~5\d\d|timeout  lines in which the regular expression is found (syntax and bounds: regex.py)
+    ~5\d\d|timeout  lines in which the regular expression is found
     !echo  !~ok$    the other lines
     Claude          an upper-case letter anywhere makes upper and lower case differ (smart case), else they are the same
 
 A text that begins with `~` or `!` can be looked for as a regular expression. Nothing behind `!` or `~` is no filter
 yet. The text of a line is what its row shows, its time and figures apart, whether or not the row has room for it.
+
+Regular expressions are those of RE2, because it needs time in proportion to the text whatever the expression is: log
+lines hold what clients wrote, and with the module `re` a pattern such as (a+)+$ would stand still for ever on some.
 """
 
 import re
@@ -14,29 +17,22 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
 
-from gateway.dashboard.regex import PatternError, Regex
 from gateway.dashboard.text import clean
 from gateway.logs.ring import LEVELS
 
 LEAST_LEVEL: Final = "info"
 
-# More than a ring's record holds by default. What is behind it in a longer line, no regular expression looks at.
-MAX_SEARCHED: Final = 1000
+# RE2 refuses a pattern whose program needs more; ten times what the longest pattern takes that one would type.
+_MAX_PATTERN_BYTES: Final = 1 << 20
 
 _RANKS: Final = {level: rank for rank, level in enumerate(LEVELS)}
 _ESCAPED: Final = re.compile(r"\\.", re.DOTALL)
-_ESCAPED_OR_NOT: Final = re.compile(r"\\.|[^\\]+|\\$", re.DOTALL)
 
 Spans = list[tuple[int, int]]
 
 
 class FilterError(ValueError):
-    """The typed filter is wrong: what, and at which of its characters from 0."""
-
-    def __init__(self, message: str, position: int) -> None:
-        super().__init__(f"{message}, at character {position + 1}")
-        self.message = message
-        self.position = position
+    """The typed filter is wrong; the text says what."""
 
 
 class Line(Protocol):
@@ -93,10 +89,7 @@ def parse(text: str, level: str = LEAST_LEVEL) -> LogFilter:
         return LogFilter(text, level, False, None, None)
     if pattern == rest:
         return LogFilter(text, level, inverted, *_plain(pattern))
-    try:
-        return LogFilter(text, level, inverted, *_regular(pattern))
-    except PatternError as error:
-        raise FilterError(error.message, error.position + len(typed) - len(pattern)) from error
+    return LogFilter(text, level, inverted, *_regular(pattern))
 
 
 def fold(text: str) -> str:
@@ -125,15 +118,23 @@ def _plain(needle: str) -> tuple[Callable[[str], bool], Callable[[str], Spans]]:
 
 
 def _regular(pattern: str) -> tuple[Callable[[str], bool], Callable[[str], Spans]]:
-    prepared = _smart_case(_ESCAPED.sub("", pattern))
-    if prepared is fold:
-        parts = _ESCAPED_OR_NOT.findall(pattern)
-        pattern = "".join(part if part.startswith("\\") else fold(part) for part in parts)
-    regex = Regex(pattern)
-    return (
-        lambda text: regex.found(prepared(text[:MAX_SEARCHED])),
-        lambda text: regex.spans(prepared(text[:MAX_SEARCHED])),
-    )
+    # A fiftieth of a second that nobody should wait for before the first picture.
+    import re2
+
+    options = re2.Options()
+    options.log_errors = False
+    options.max_mem = _MAX_PATTERN_BYTES
+    options.case_sensitive = _smart_case(_ESCAPED.sub("", pattern)) is not fold
+    try:
+        compiled = re2.compile(pattern, options)
+    except re2.error as error:
+        reason = error.args[0]
+        raise FilterError(reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)) from None
+
+    def find(text: str) -> Spans:
+        return [match.span() for match in compiled.finditer(text) if match.end() > match.start()]
+
+    return lambda text: compiled.search(text) is not None, find
 
 
 def _smart_case(pattern: str) -> Callable[[str], str]:

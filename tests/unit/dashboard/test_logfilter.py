@@ -1,10 +1,11 @@
 """What a typed filter lets through, what it highlights, and what it says when it is wrong."""
 
+import re
 from dataclasses import dataclass
 
 import pytest
 
-from gateway.dashboard.logfilter import MAX_SEARCHED, FilterError, fold, parse
+from gateway.dashboard.logfilter import FilterError, fold, parse
 
 
 @dataclass
@@ -63,27 +64,18 @@ def test_level_comes_first() -> None:
 
 
 @pytest.mark.parametrize(
-    ("typed", "message", "position"),
+    ("typed", "message"),
     [
-        ("~a(b", "a ( without its )", 2),
-        ("!~a)", "a ) without its (", 3),
-        ("~[a", "a [ without its ]", 1),
-        ("~*a", "nothing to repeat", 1),
-        ("~a**", "a repeat of a repeat; put the first into (?: )", 3),
-        ("~a{3,2}", "the least repeat is above the most", 2),
-        ("~(?=a)", "only ( ) and (?: ) are groups", 1),
-        (r"~(a)\1", r"\1 is not supported", 4),
-        ("~a\\", "nothing behind the last \\", 2),
-        ("~[z-a]", "a wrong range of characters", 2),
-        ("~a{999}", "the pattern is too large", 1),
+        ("~a(b", "missing ): a(b"),
+        ("!~a)", "unexpected ): a)"),
+        ("~(a)\\1", "invalid escape sequence"),
+        ("~(x{99}){99}", "too large"),
     ],
 )
-def test_error_says_what_and_where(typed: str, message: str, position: int) -> None:
-    """A wrong expression is an error with a sentence and the place in what was typed."""
-    with pytest.raises(FilterError) as caught:
+def test_error_says_what_is_wrong(typed: str, message: str) -> None:
+    """A wrong expression, or one that is too large, is an error with a sentence."""
+    with pytest.raises(FilterError, match=re.escape(message)):
         parse(typed)
-    assert (caught.value.message, caught.value.position) == (message, position)
-    assert str(caught.value) == f"{message}, at character {position + 1}"
 
 
 def test_folding_keeps_places() -> None:
@@ -92,11 +84,7 @@ def test_folding_keeps_places() -> None:
     assert parse("sta").spans("İSTA") == [(1, 4)]
 
 
-def test_regular_expressions_look_at_a_bounded_part() -> None:
-    """Beyond MAX_SEARCHED characters only plain text is found, so no line is too long for an expression."""
-    text = "a" * MAX_SEARCHED + "!"
-    assert parse("!").matches(Line(text))
-    assert parse("~(a+)+$").matches(Line(text))
-    assert not parse("~!").matches(Line(text))
-    assert not parse("~(a+)+$").matches(Line(text[2:]))
-    assert parse("a!").matches(Line(text))
+def test_hostile_expression_takes_no_longer_than_any_other() -> None:
+    """What stands still for ever with backtracking is only a search; if this test does not end, it has failed."""
+    assert not parse("~(a+)+$").matches(Line("a" * 5000 + "b"))
+    assert parse("~(a+)+$").matches(Line("b" + "a" * 5000))

@@ -194,7 +194,7 @@ def test_wrong_filter_keeps_the_one_in_force() -> None:
     log.set_filter("event 2", "info")
     log.set_filter("~event (2", "error")
     assert (log.filter.text, log.filter.level, log.matching) == ("event 2", "info", 11)
-    assert log.filter_error == "a ( without its ), at character 8"
+    assert log.filter_error == "missing ): event (2"
     log.set_filter("~event 2(9)?$")
     assert (log.filter_error, log.matching) == (None, 2)
 

@@ -26,7 +26,7 @@ _UNSAFE = re.compile(
     "\U000e0000-\U000e0fff]"
 )
 # Printable ASCII and the signs that the dashboard draws itself, all one cell wide: the common case, without a lookup.
-_NARROW = re.compile(r"[\x20-\x7e·–…→←↑↓±µ▴▾●■◌‖×─│╭╮╰╯┤┼▁-█▉-▏⠀-⣿]*")
+_NARROW = re.compile(r"[\x20-\x7e·–…→←↑↓±µ▴▾●■◌‖×─│╭╮╰╯┤┼▁-█▉-▏░-▓⠀-⣿]*")
 
 
 def clean(text: str) -> str:

@@ -50,6 +50,13 @@ _DARK: dict[str, Ink] = {
     "warning": Ink("f0c674", 222, 33),
     "error": Ink("f2777a", 210, 31, bold=True),
     "selected": Ink(reverse=True),
+    "cursor": Ink(reverse=True),
+    "error.auth": Ink("c9a0f0", 183, 35),
+    "error.validation": Ink("66cccc", 80, 36),
+    "error.upstream": Ink("f2777a", 210, 31),
+    "error.timeout": Ink("f0c674", 222, 33),
+    "error.internal": Ink("ffffff", 231, 97),
+    **{f"heat.{level}": Ink(basic=31 + level % 6, indexed=17 + 30 * level) for level in range(1, 8)},
 }
 _LIGHT: dict[str, Ink] = _DARK | {
     "label": Ink("5a6272", 241, 90),
@@ -78,8 +85,8 @@ INKS: Mapping[str, Mapping[str, Ink]] = {"dark": _DARK, "light": _LIGHT}
 
 # One sign for one sign, so that a drawing keeps its width where there is no UTF-8.
 _TO_ASCII = str.maketrans(
-    "╭╮╰╯─│┤┼" + "·–…→←↑↓±µ" + "▴▾●■◌‖×" + "▁▂▃▄▅▆▇█" + "▏▎▍▌▋▊▉",
-    "++++-||+" + ".-~><^v~u" + "^v*#o!x" + "_..-=+*#" + "..-=+*#",
+    "╭╮╰╯─│┤┼" + "·–…→←↑↓±µ" + "▴▾●■◌‖×" + "▁▂▃▄▅▆▇█" + "▏▎▍▌▋▊▉" + "░▒▓",
+    "++++-||+" + ".-~><^v~u" + "^v*#o!x" + "_..-=+*#" + "..-=+*#" + ".:%",
 )
 _CSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 

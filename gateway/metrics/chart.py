@@ -94,4 +94,5 @@ def _step_point(now: Step, then: Step) -> StepPoint:
         p95_ms,
         p99_ms,
         {name: count for name, count in finished.items() if count},
+        sum(count << 64 * cell for cell, count in enumerate(cells) if count),
     )

@@ -130,6 +130,7 @@ class StepPoint(msgspec.Struct, frozen=True):
     p95_ms: float | None
     p99_ms: float | None
     models: dict[str, int]
+    distribution: int
 
 
 class ChartData(msgspec.Struct, frozen=True):

@@ -19,8 +19,8 @@ from gateway.dashboard.logview import LogView
 from gateway.dashboard.series import SECOND_NS, History
 from gateway.dashboard.state import SORTS, WINDOWS_S, Ui
 from gateway.logs.ring import LogRecord
-from gateway.metrics.snapshot import ChartData, ScalarPoint, StepPoint
-from tests.support.dashboard_scene import make_chart, make_records, make_scene, make_snapshot
+from gateway.metrics.snapshot import ChartData, ScalarPoint
+from tests.support.dashboard_scene import NOW_NS, make_chart, make_records, make_scene, make_snapshot
 
 STRANGE = [
     "漢字" * 12,
@@ -39,8 +39,6 @@ ENVIRONS: list[Mapping[str, str]] = [
     {"TERM": "linux", "LANG": "C.UTF-8"},
     {"TERM": "xterm", "NO_COLOR": "1"},
 ]
-SCALES = st.builds(charts.linear_scale, st.floats(0, 1e9), st.integers(1, 20), st.just(str), st.floats(1e-3, 10))
-VALUES = st.lists(st.none() | st.floats(0, 1e6), min_size=1, max_size=60)
 
 
 def cells(row: str) -> int:
@@ -80,6 +78,8 @@ def test_panels_tile_the_terminal_at_every_size() -> None:
         filter_text=NASTY,
         sort=st.sampled_from(SORTS),
         log_scale=st.booleans(),
+        heat=st.booleans(),
+        cursor_ns=st.none() | st.integers(NOW_NS - 1000 * SECOND_NS, NOW_NS),
         theme=st.sampled_from(["dark", "light"]),
     ),
     environ=st.sampled_from(ENVIRONS),
@@ -156,24 +156,12 @@ def test_no_input_breaks_the_decoder(data: bytes) -> None:
     assert decoder.feed(b"q", 2.0)[-1:] == ["q"]
 
 
-@given(SCALES, VALUES)
-def test_area_shows_each_value_at_its_height(scale: charts.Scale, values: list[float | None]) -> None:
-    """A gap and a zero are blank, anything else is drawn, and of two values the higher is drawn no lower."""
-    rows = charts.area(values, scale, 4, "block")
-    heights = [sum("▁▂▃▄▅▆▇█".find(row[x]) + 1 for row in rows) for x in range(len(values))]
-    for value, height in zip(values, heights, strict=True):
-        assert (height > 0) == bool(value)
-    known = sorted((value, height) for value, height in zip(values, heights, strict=True) if value is not None)
-    assert [height for _, height in known] == sorted(height for _, height in known)
-
-
 @given(st.floats(1e-6, 1e12), st.integers(1, 40))
 def test_axis_holds_the_highest_value(highest: float, rows: int) -> None:
-    """The axis ends at or above the highest value, less than twice as high, with ticks from the foot to the end."""
+    """The axis ends at or above the highest value, at most 1.5 times as high, with ticks from the foot to the end."""
     scale = charts.linear_scale(highest, rows, str, 1e-9)
     assert highest <= scale.top * (1 + 1e-6)
-    assert scale.top <= highest * 10
-    assert rows < 3 or scale.top <= highest * 2 * (1 + 1e-6)
+    assert scale.top <= highest * 1.5 * (1 + 1e-6)
     assert (scale.ticks[0][0], scale.ticks[-1][0]) == (0, 1)
     assert len(charts.y_axis(scale, rows, 12)) == rows
 
@@ -220,21 +208,6 @@ def test_columns_add_up_to_the_samples(samples: list[tuple[int, int]], count: in
         total
     )
     assert sum(column.covered_ns for column in columns) <= (count - 1) * length * (1 + 1e-9)
-
-
-@given(st.lists(st.tuples(st.integers(0, 40), st.none() | st.floats(0.001, 1e5)), max_size=40), st.integers(1, 90))
-def test_percentile_columns_keep_their_order(steps: list[tuple[int, float | None]], count: int) -> None:
-    """In every column p50 <= p95 <= p99, or all three are gaps."""
-    history = History()
-    points = [
-        StepPoint(second * 5 * SECOND_NS, 5 * SECOND_NS, 1, p50, p50 and p50 * 2, p50 and p50 * 3, {"m": 1})
-        for second, p50 in steps
-    ]
-    history.update(ChartData(200 * SECOND_NS, (), points))
-    series = history.percentiles(300, count)
-    for p50, p95, p99 in zip(series["p50"], series["p95"], series["p99"], strict=True):
-        assert (p50 is None) == (p99 is None)
-        assert p50 is None or (p95 is not None and p99 is not None and p50 <= p95 <= p99)
 
 
 @given(

@@ -10,6 +10,7 @@ import pytest
 
 from gateway.dashboard.compositor import Screen
 from gateway.dashboard.frame import build_tiles
+from gateway.dashboard.series import SECOND_NS
 from gateway.dashboard.state import Ui
 from gateway.dashboard.view import View
 from gateway.metrics.snapshot import ChartData
@@ -36,6 +37,7 @@ def show(screen: Screen, view: View, columns: int, rows: int, *, force: bool = F
         ("standard", 80, 24, {}),
         ("full", 140, 40, {}),
         ("middle", 100, 30, {"ui": Ui(log_scale=True, focus="models", sort="errors")}),
+        ("cursor", 140, 40, {"ui": Ui(heat=True, focus="latency", cursor_ns=NOW_NS - 200 * SECOND_NS)}),
         ("compact", 40, 10, {}),
         ("help", 80, 24, {"ui": Ui(help=True)}),
         ("ascii", 80, 24, {"environ": {"TERM": "xterm"}}),

@@ -59,7 +59,7 @@ _PICTURES = 8
 # The least that the upper end of an axis stands for: requests and errors a second, milliseconds, tokens a second.
 _LEAST_RATE, _LEAST_MS, _LEAST_TOKENS = 0.1, 1.0, 10.0
 # The bands in which the ends of the heat map's axis are found: 1-2-5 milliseconds, from 1 microsecond to 83 minutes.
-_BANDS_MS = (0.0, *(nice * 10.0**power for power in range(-3, 7) for nice in (1, 2, 5)))
+_BANDS_MS = tuple(nice * 10.0**power for power in range(-3, 7) for nice in (1, 2, 5))
 # From this height on the counts of errors stand above their chart.
 _HIGH = 9
 # Else they stand beside it, in these cells.
@@ -416,20 +416,20 @@ def latency(rect: Rect, view: View) -> list[Row]:
 
 
 def _bands(columns: Sequence[LatencyColumn], rows: int) -> tuple[charts.Scale, tuple[float, ...]]:
-    """The axis of the heat map, which holds every latency, and the edges of its rows in milliseconds."""
+    """The axis of the heat map, which holds every latency, and the edges between its rows in milliseconds."""
     used = [any(counts) for counts in zip(*(column.counts(_BANDS_MS) for column in columns), strict=True)]
     if not any(used):
         return _banded(1.0, 10.0, rows)
-    first, last = used.index(True), len(used) - used[::-1].index(True)
-    # What is below the first band that is above 0 is drawn as that.
-    return _banded(_BANDS_MS[max(1, first)], _BANDS_MS[last], rows)
+    # Band n is below edge n; what is below all edges is drawn at the foot.
+    first, last = used.index(True), len(used) - 1 - used[::-1].index(True)
+    return _banded(_BANDS_MS[max(0, first - 1)], _BANDS_MS[last], rows)
 
 
 @lru_cache(_PICTURES)
 def _banded(lowest_ms: float, highest_ms: float, rows: int) -> tuple[charts.Scale, tuple[float, ...]]:
     scale = charts.log_scale(lowest_ms, highest_ms, rows, _time_tick)
     ratio = scale.top / scale.bottom
-    return scale, (0.0, *(scale.bottom * ratio ** (row / rows) for row in range(1, rows)), scale.top)
+    return scale, tuple(scale.bottom * ratio ** (row / rows) for row in range(1, rows))
 
 
 def _heat_field(

@@ -22,8 +22,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from gateway.metrics.distribution import Distribution, count_and_percentiles_ms, counts_between, merge
+from gateway.metrics.bins import counts_between
+from gateway.metrics.lanes import Distribution, merge
 from gateway.metrics.outcome import ERRORS
+from gateway.metrics.percentiles import count_and_percentiles_ms
 from gateway.metrics.snapshot import ChartData, ScalarPoint, StepPoint
 
 SECOND_NS = 1_000_000_000
@@ -88,7 +90,7 @@ class Column:
 class LatencyColumn:
     """The latencies of one stretch of time, at least one, and their percentiles in milliseconds."""
 
-    distribution: Distribution
+    latencies: Distribution
     count: int
     p50: float
     p95: float
@@ -96,19 +98,19 @@ class LatencyColumn:
     _counted: dict[tuple[float, ...], tuple[int, ...]] = field(default_factory=dict, compare=False, repr=False)
 
     def counts(self, edges_ms: tuple[float, ...]) -> tuple[int, ...]:
-        """How many lie in each band between successive edges; of the last two sets of edges it is remembered."""
+        """How many lie below, between and above the edges; for the last two sets of edges it is remembered."""
         if edges_ms not in self._counted:
             while len(self._counted) > 1:
                 del self._counted[next(iter(self._counted))]
-            self._counted[edges_ms] = tuple(counts_between(self.distribution, edges_ms))
+            self._counted[edges_ms] = tuple(counts_between(self.latencies, edges_ms))
         return self._counted[edges_ms]
 
 
-def _latency_column(distribution: Distribution) -> LatencyColumn | None:
-    count, p50, p95, p99 = count_and_percentiles_ms(distribution)
+def _latency_column(latencies: Distribution) -> LatencyColumn | None:
+    count, p50, p95, p99 = count_and_percentiles_ms(latencies)
     if p50 is None or p95 is None or p99 is None:
         return None
-    return LatencyColumn(distribution, count, p50, p95, p99)
+    return LatencyColumn(latencies, count, p50, p95, p99)
 
 
 @dataclass(slots=True)
@@ -174,12 +176,12 @@ class _Samples(_Grid[ScalarPoint, Column]):
 
 class _Latencies(_Grid[StepPoint, LatencyColumn]):
     def add(self, point: StepPoint, oldest: int) -> None:
-        alone = _latency_column(point.distribution)
+        alone = _latency_column(point.latencies)
         if alone is None:
             return
         for index in _places(point, self.length_ns):
             before = self.columns.get(index)
-            together = before and _latency_column(merge([before.distribution, point.distribution]))
+            together = before and _latency_column(merge([before.latencies, point.latencies]))
             self.columns[index] = together or alone
 
 

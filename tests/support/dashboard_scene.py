@@ -2,7 +2,7 @@
 
 import math
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC
 
 from gateway.dashboard.logview import LogView
@@ -11,9 +11,8 @@ from gateway.dashboard.state import Ui
 from gateway.dashboard.theme import make_theme
 from gateway.dashboard.view import View
 from gateway.logs.ring import LogRecord
-from gateway.metrics import cells
-from gateway.metrics.distribution import Distribution, count_and_percentiles_ms, merge
 from gateway.metrics.outcome import OUTCOMES
+from gateway.metrics.percentiles import count_and_percentiles_ms
 from gateway.metrics.snapshot import (
     SCHEMA,
     ChartData,
@@ -30,17 +29,13 @@ from gateway.metrics.snapshot import (
     WindowFigures,
     WorkerFigures,
 )
+from tests.support.metrics import of_latencies
 
 NOW_NS = 50_000 * SECOND_NS
 UNIX_NS = 1_767_268_800 * SECOND_NS
 TRUECOLOR: Mapping[str, str] = {"TERM": "xterm-256color", "COLORTERM": "truecolor", "LANG": "C.UTF-8"}
 PLAIN: Mapping[str, str] = {"TERM": "dumb", "LANG": "C.UTF-8"}
 MODELS = {"gpt-4.1-mini": 0.82, "claude-sonnet-4": 0.10, "gpt-4.1": 0.06, "claude-opus-4": 0.015, "echo": 0.005}
-
-
-def distribution(microseconds: Iterable[int]) -> Distribution:
-    """These latencies."""
-    return merge(1 << 64 * cells.index(time) for time in microseconds)
 
 
 def make_chart(seconds: int = 900, seed: int = 7) -> ChartData:
@@ -66,9 +61,10 @@ def make_chart(seconds: int = 900, seed: int = 7) -> ChartData:
             slow = 1 + 1.5 * math.exp(-(((at - 0.55) / 0.12) ** 2))
             total = sum(point.finished for point in scalars[-20:])
             times = [int(420_000 * slow * math.exp(dice.gauss(0, 0.8))) for _ in range(total)]
-            count, *percentiles = count_and_percentiles_ms(spread := distribution(times))
+            count, *percentiles = count_and_percentiles_ms(latencies := of_latencies(times))
+            ended = tuple(map(sum, zip(*(point.outcomes for point in scalars[-20:]), strict=True)))
             models = {name: int(total * share + dice.random()) for name, share in MODELS.items()}
-            steps.append(StepPoint(time_ns, 5 * SECOND_NS, count, *percentiles, models, spread))
+            steps.append(StepPoint(time_ns, 5 * SECOND_NS, count, *percentiles, models, ended, latencies))
     return ChartData(NOW_NS, scalars, steps)
 
 
@@ -96,8 +92,8 @@ def make_snapshot() -> Snapshot:
         "2026-01-01T12:14:30Z",
         44,
         [
-            WorkerFigures(0, 41_207, True, 25, 21.2, 216_000_000),
-            WorkerFigures(1, 41_208, True, 19, 18.1, 216_300_000),
+            WorkerFigures(0, 41_207, True, 25, 21.2, 216_000_000, 6_200),
+            WorkerFigures(1, 41_208, True, 19, 18.1, 216_300_000, 5_874),
         ],
         lifetime,
         window,

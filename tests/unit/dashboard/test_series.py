@@ -4,7 +4,7 @@ import pytest
 
 from gateway.dashboard.series import SECOND_NS, History, column_ns, cursor_column
 from gateway.metrics.snapshot import ChartData, ScalarPoint, StepPoint
-from tests.support.dashboard_scene import distribution
+from tests.support.metrics import of_latencies
 
 TICK_NS = SECOND_NS // 4
 
@@ -16,9 +16,9 @@ def point(time_ns: int, finished: int, interval_ns: int = TICK_NS) -> ScalarPoin
 
 def step(time_s: int, *times: int, **models: int) -> StepPoint:
     """A step of five seconds with those latencies in milliseconds."""
-    return StepPoint(
-        time_s * SECOND_NS, 5 * SECOND_NS, len(times), None, None, None, models, distribution(t * 1000 for t in times)
-    )
+    ended = (len(times), 0, 0, 0, 0, 0, 0)
+    latencies = of_latencies(time * 1000 for time in times)
+    return StepPoint(time_s * SECOND_NS, 5 * SECOND_NS, len(times), None, None, None, models, ended, latencies)
 
 
 def history(now_s: float, scalars: list[ScalarPoint], steps: list[StepPoint] | None = None) -> History:
@@ -88,11 +88,11 @@ def test_counts_of_a_column_by_band() -> None:
     """Each request is counted in the band that holds its latency."""
     column = history(9, [], [step(5, 1, 3, 30, 40)]).latencies(10, 2)[0]
     assert column is not None
-    assert [column.counts(edges) for edges in ((0.0, 2.0, 10.0, 1e3), (0.0, 1e3), (0.0, 2.0), (0.0, 1e3))] == [
+    assert [column.counts(edges) for edges in ((2.0, 10.0), (), (2.0,), (2.0, 10.0))] == [
         (1, 1, 2),
         (4,),
-        (1,),
-        (4,),
+        (1, 3),
+        (1, 1, 2),
     ]
 
 

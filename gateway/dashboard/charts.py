@@ -189,26 +189,30 @@ def _put_cursor(line: list[str], cell: int, label: str) -> None:
         line[cell] = CURSOR
 
 
-def _levels(values: Values, scale: Scale, dots: int) -> list[int]:
-    """Each value as a number of dots from the foot: 0 for a gap, 1 for zero, else at least 2."""
-    if scale.bottom > 0:
-        return [
-            0 if value is None else max(2, 1 + round(scale.share(value) * (dots - 1))) if value > 0 else 1
-            for value in values
-        ]
-    top, dots = scale.top, dots - 1
+def _dots_from_foot(values: Values, scale: Scale, dots: int) -> list[int]:
+    """Each value as a number of dots: 0 for a gap, 1 for zero, else at least 2."""
+    steps = _steps(values, scale, dots - 1)
     return [
-        0 if value is None else 1 if value <= 0 else 1 + max(1, min(dots, round(value / top * dots)))
-        for value in values
+        0 if step is None else 1 if not value or value <= 0 else 1 + (step or 1)
+        for step, value in zip(steps, values, strict=True)
     ]
+
+
+def _steps(values: Values, scale: Scale, steps: int) -> list[int | None]:
+    """The share of each value as a number of so many steps, None for a gap."""
+    if scale.bottom > 0:
+        return [None if value is None else round(scale.share(value) * steps) for value in values]
+    # The same without a call for each value: a linear axis is the common case.
+    unit = steps / scale.top
+    return [None if value is None else min(steps, max(0, round(value * unit))) for value in values]
 
 
 def area(values: Values, scale: Scale, rows: int, charset: Charset) -> list[str]:
     """A filled area, top row first; `values` has the `resolution` of the width."""
     if charset != "braille":
-        levels = _levels(values, scale, rows * 8)
+        levels = _dots_from_foot(values, scale, rows * 8)
         return _rows_of([_block_strip(level, rows) for level in levels])
-    levels = _levels(values, scale, rows * 4)
+    levels = _dots_from_foot(values, scale, rows * 4)
     return _rows_of([_area_strip(low, high, rows) for low, high in zip(levels[::2], levels[1::2], strict=True)])
 
 
@@ -233,7 +237,7 @@ def lines(series: Sequence[tuple[str, Values]], scale: Scale, rows: int, charset
     highest = rows * 4 - 1 if braille else rows - 1
     cells: list[Sequence[int]] = []
     for _, values in series:
-        levels = [_GAP if value is None else round(scale.share(value) * highest) for value in values]
+        levels = [_GAP if step is None else step for step in _steps(values, scale, highest)]
         cells += [[_GAP, *levels[1:-1:2]], levels[::2], levels[1::2]] if braille else [levels]
     strip = _line_strip if braille else _mark_strip
     return _coloured([strip(levels, rows) for levels in zip(*cells, strict=True)], [role for role, _ in series])
@@ -403,7 +407,7 @@ def _marked(row: Row, cell: int) -> Row:
 
 def sparkline(values: Values, top: float) -> str:
     """One row of blocks, one value a cell, up to `top`; never a full cell, so that rows below each other stay apart."""
-    return "".join(_BLOCKS[level] for level in _levels(values, Scale(top if top > 0 else 1.0, ()), 7))
+    return "".join(_BLOCKS[level] for level in _dots_from_foot(values, Scale(top if top > 0 else 1.0, ()), 7))
 
 
 def bar(share: float, width: int) -> tuple[str, str]:

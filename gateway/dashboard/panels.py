@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
 from gateway.dashboard import charts
@@ -40,7 +41,6 @@ from gateway.dashboard.view import (
     box,
     feed_state,
     fitting,
-    highest_of,
     labelled,
     percentile_figures,
     trend_of,
@@ -353,7 +353,15 @@ def _time_tick(milliseconds: float) -> str:
 
 
 def _rates(columns: Sequence[Column | None], amount: Callable[[Column], float]) -> tuple[float | None, ...]:
-    return tuple([None if column is None else column.rate(amount(column)) for column in columns])
+    """What `Column.rate` says of each, without a call for each."""
+    return tuple([None if column is None else amount(column) * SECOND_NS / column.covered_ns for column in columns])
+
+
+def _highest(values: charts.Values) -> float:
+    return max(filter(None, values), default=0.0)
+
+
+_FINISHED, _INPUT, _OUTPUT = attrgetter("finished"), attrgetter("input_tokens"), attrgetter("output_tokens")
 
 
 def _moment(view: View, number: int) -> list[Row]:
@@ -365,13 +373,13 @@ def requests(rect: Rect, view: View) -> list[Row]:
     """Requests a second over the chosen window."""
     frame = _frame("requests", rect, view)
     columns = view.history.columns(frame.window_s, frame.values)
-    rates = _rates(columns, lambda column: column.finished)
-    highest = max(highest_of(rates), view.history.peaks(frame.window_s, frame.values).finished)
+    rates = _rates(columns, _FINISHED)
+    highest = max(_highest(rates), view.history.peaks(frame.window_s, frame.values).finished)
     scale = charts.linear_scale(highest, frame.rows, _rate_tick, _LEAST_RATE)
     place = _place(view, frame.values)
     if place is None:
         now = view.snapshot.window.requests_per_second
-        figures = [[("strong", rate(now))], labelled("label", "peak", rate(highest_of(rates)))]
+        figures = [[("strong", rate(now))], labelled("label", "peak", rate(_highest(rates)))]
     else:
         column = columns[place]
         figures = [[("strong", rate(rates[place]))], *_moment(view, round(column.finished if column else 0))]
@@ -450,8 +458,8 @@ def tokens(rect: Rect, view: View) -> list[Row]:
         above.append([("text" if text in mean else "label", text) for text in texts])
     frame = _frame("tokens", rect, view, above=above)
     columns = view.history.columns(frame.window_s, frame.values)
-    coming = _rates(columns, lambda column: column.input_tokens)
-    going = _rates(columns, lambda column: column.output_tokens)
+    coming = _rates(columns, _INPUT)
+    going = _rates(columns, _OUTPUT)
     place = _place(view, frame.values)
     column = (view.history.columns(60, 1)[0] if place is None else columns[place]) or Column()
     # One unit for both, so that both have room.
@@ -462,7 +470,7 @@ def tokens(rect: Rect, view: View) -> list[Row]:
     if place is not None:
         figures += [[("strong", _clock(view))], [("label", _ago(view))]]
     peaks = view.history.peaks(frame.window_s, frame.values)
-    highest = max(highest_of(coming), highest_of(going), peaks.input_tokens, peaks.output_tokens)
+    highest = max(_highest(coming), _highest(going), peaks.input_tokens, peaks.output_tokens)
     lowest = min([amount for amount in (*coming, *going) if amount], default=0.0)
     if view.ui.log_scale and lowest:
         scale = charts.log_scale(max(lowest, 1.0), max(highest, _LEAST_TOKENS), frame.rows, _rate_tick)

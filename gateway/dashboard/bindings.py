@@ -139,9 +139,13 @@ SECTIONS: Mapping[str, tuple[Binding, ...]] = {
     ),
 }
 BINDINGS: Sequence[Binding] = tuple(binding for section in SECTIONS.values() for binding in section)
-# The key that tells of all others is last, and stays where not all of them fit.
+# What one needs most comes first, because not all of them fit; the key that tells of all others stays in any case.
+_FOOTER_ORDER = (
+    *(Action.QUIT, Action.TOGGLE, Action.FREEZE, Action.FILTER, Action.WINDOW, Action.EARLIER),
+    *(Action.NEXT_PANEL, Action.ZOOM, Action.SORT, Action.HELP),
+)
 FOOTER: Sequence[Binding] = tuple(
-    sorted((binding for binding in BINDINGS if binding.footer), key=lambda binding: binding.action is Action.HELP)
+    sorted((binding for binding in BINDINGS if binding.footer), key=lambda binding: _FOOTER_ORDER.index(binding.action))
 )
 
 

@@ -5,6 +5,7 @@ from itertools import zip_longest
 
 from gateway.dashboard.bindings import FOOTER, Action, help_lines
 from gateway.dashboard.layout import COMPACT_COLUMNS, MIN_COLUMNS, MIN_ROWS, Rect
+from gateway.dashboard.panels import readout
 from gateway.dashboard.text import Row, clean, fit, left, row_cells
 from gateway.dashboard.view import View, box
 
@@ -13,14 +14,20 @@ _PANEL_ACTIONS = frozenset((Action.NEXT_PANEL, Action.ZOOM, Action.EARLIER, Acti
 _GAP = 3
 
 
-def footer(rect: Rect, view: View) -> list[Row]:
-    """The keys, or the filter while it is typed; keys that do not fit are left out, `?` last of all."""
+def footer(rect: Rect, view: View, cursor_columns: int) -> list[Row]:
+    """The keys, the filter while it is typed, or what the cursor reads.
+
+    Keys that do not fit are left out, `?` last of all.
+    """
     ui = view.ui
     if ui.filtering:
         row: Row = [("key", " / "), ("text", clean(ui.filter_text)), ("selected", " ")]
         if view.log.filter_error is not None:
             row.append(("wrong", f"  {clean(view.log.filter_error)}"))
         row.append(("label", "  ~ regex  ! without  Enter keep  Esc drop"))
+        return [fit(row, rect.width)]
+    if ui.cursor_ns is not None:
+        row = [("key", " ← → "), *readout(view, rect.width - 5, cursor_columns)]
         return [fit(row, rect.width)]
     state = {Action.WINDOW: f"window {ui.window_s // 60}m", Action.FREEZE: "resume" if ui.frozen else "freeze"}
     words = [(binding.shown, state.get(binding.action, binding.footer)) for binding in FOOTER]

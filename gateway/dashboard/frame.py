@@ -21,7 +21,6 @@ _DRAW: Mapping[str, Callable[[Rect, View], list[Row]]] = {
     "figures": panels.compact,
     "log lines": logpanel.log_lines,
     "line": panels.line_rows,
-    "footer": edges.footer,
     "help": edges.help_rows,
     "details": logpanel.details,
     "too small": edges.too_small,
@@ -45,32 +44,38 @@ def _layout(view: View, columns: int, rows: int, zoomed: str | None) -> Layout:
 
 def stage(view: View, columns: int, rows: int) -> Stage:
     """What the keys act on, on a terminal of that size."""
-    unzoomed = _layout(view, columns, rows, None)
-    zoomed = _layout(view, columns, rows, view.ui.focus if view.ui.zoomed else None)
-    places = {**unzoomed.panels, **zoomed.panels}
-    widths = {name: places[name].width - 4 for name in tables.TABLES if name in places}
-    chart = places.get(view.ui.focus if view.ui.focus in panels.CHARTS else "requests", Rect(0, 0, columns, rows))
-    column_ns = series.column_ns(view.ui.window_s, panels.chart_columns(chart, view))
+    layout = _layout(view, columns, rows, view.ui.focus if view.ui.zoomed else None)
+    widths = {name: layout.panels[name].width - 4 for name in tables.TABLES if name in layout.panels}
+    column_ns = series.column_ns(view.ui.window_s, _cursor_columns(view, layout, columns))
     now_ns = view.history.now_ns
     return Stage(
-        panels=unzoomed.focusable,
+        panels=_layout(view, columns, rows, None).focusable,
         columns={name: tables.TABLES[name].column_names(width) for name, width in widths.items()},
-        rows={name: [table.key(row) for row in table.sorted_rows(view)] for name, table in tables.TABLES.items()},
+        rows={name: table.names(view) for name, table in tables.TABLES.items()},
         oldest_ns=now_ns - view.ui.window_s * series.SECOND_NS + column_ns,
         now_ns=now_ns,
         column_ns=column_ns,
     )
 
 
+def _cursor_columns(view: View, layout: Layout, columns: int) -> int:
+    """How many columns the cursor goes through: those of the chart in focus, else of the first on the screen."""
+    charts = [name for name in (view.ui.focus, *panels.CHARTS) if name in panels.CHARTS and name in layout.panels]
+    return panels.chart_columns(charts[0], layout.panels[charts[0]], view) if charts else columns
+
+
 def build_tiles(view: View, columns: int, rows: int) -> list[Tile]:
     """The panels in reading order, what lies on top of others last."""
     layout = _layout(view, columns, rows, view.ui.focus if view.ui.zoomed else None)
-    tiles = [Tile(name, rect, _DRAW[name](rect, view)) for name, rect in layout.panels.items()]
+    tiles = [Tile(name, rect, _DRAW[name](rect, view)) for name, rect in layout.panels.items() if name != "footer"]
+    if "footer" in layout.panels:
+        rect = layout.panels["footer"]
+        tiles.append(Tile("footer", rect, edges.footer(rect, view, _cursor_columns(view, layout, columns))))
     if layout.kind in ("too small", "line"):
         return tiles
     overlays: list[tuple[str, Rect]] = []
     if view.ui.details:
-        overlays.append(("details", _centred(100, max(10, rows * 2 // 3), columns, rows)))
+        overlays.append(("details", _centred(100, logpanel.details_height(min(100, columns), view), columns, rows)))
     if view.ui.help:
         overlays.append(("help", _centred(*edges.help_size(columns, rows), columns, rows)))
     return tiles + [Tile(name, rect, _DRAW[name](rect, view)) for name, rect in overlays]

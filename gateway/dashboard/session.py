@@ -62,6 +62,7 @@ class Session:
         self._memory_bytes = memory_bytes
         self._wall_ns_at_zero = wall_ns_at_zero
         self._welcome = welcome
+        self._zone = zone
         self._log = LogView(keep=KEPT_LINES, zone=zone)
         self._frozen_log: LogView | None = None
         self._frozen_ns = 0
@@ -143,6 +144,7 @@ class Session:
             memory_bytes=self._memory_bytes,
             worker_rates=self._rates.rates,
             wall_ns_at_zero=self._wall_ns_at_zero,
+            zone=self._zone,
             stopped=self.stopped is not None,
             welcome=self._welcome,
         )

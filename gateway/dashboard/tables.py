@@ -65,6 +65,7 @@ class Table(Generic[_T]):
     place: Callable[[_T], str | int]
     dim: Callable[[_T], bool] = lambda _: False
     least_name: int = 16
+    name_role: Callable[[_T], str] = lambda _: "text"
 
     def shown_columns(self, inner: int) -> list[Column[_T]]:
         """The columns for which `inner` cells are enough."""
@@ -89,6 +90,10 @@ class Table(Generic[_T]):
         unknown = [row for row in rows if value(row) is None]
         down = column.ascending == order.reversed
         return sorted(known, key=lambda row: value(row) or 0.0, reverse=down) + unknown
+
+    def names(self, view: View) -> list[str]:
+        """The names of the rows in that order."""
+        return [self.key(row) for row in self.sorted_rows(view)]
 
     def sign(self, view: View, name: str) -> str:
         """The head of a column, with the direction in which it sorts."""
@@ -121,7 +126,7 @@ class Table(Generic[_T]):
         first = max(0, keys.index(selected) + 2 - room) if selected in keys else 0
         for row, name in list(zip(rows, names, strict=True))[first : first + room - 1]:
             dim = self.dim(row)
-            line: Row = [("dim" if dim else "text", left(name, name_width))]
+            line: Row = [("dim" if dim else self.name_role(row), left(name, name_width))]
             for column in columns:
                 line.append(("dim" if dim else column.role(row), right(column.text(row), column.width)))
             if drawn is not None:
@@ -227,6 +232,7 @@ ERROR_TYPES: Table[_CountedError] = Table(
     # In the order of the taxonomy: what the client did wrong first, what the gateway did wrong last.
     lambda row: [kind.label for kind in ERRORS].index(row[0]),
     least_name=10,
+    name_role=lambda row: f"error.{row[0]}",
 )
 
 TABLES: Mapping[str, Table[Any]] = {table.name: table for table in (MODELS, WORKERS, ERROR_TYPES)}

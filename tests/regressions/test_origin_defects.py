@@ -218,7 +218,8 @@ def test_errors_are_shown_by_type() -> None:
 
     view = make_scene()
     assert shown(origin_error_panel(make_snapshot())) == set()
-    assert shown(panels.errors(Rect(0, 0, 80, 10), view)) == {error.label for error in ERRORS}
+    panel = ["".join(text for _, text in row) for row in panels.errors(Rect(0, 0, 80, 10), view)]
+    assert shown(panel) == {error.label for error in ERRORS}
 
 
 def log_record(number: int) -> LogRecord:

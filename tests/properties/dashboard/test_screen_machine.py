@@ -17,7 +17,7 @@ from gateway.dashboard.bindings import BINDINGS
 from gateway.dashboard.compositor import Screen
 from gateway.dashboard.layout import PANELS, arrange
 from gateway.dashboard.series import SECOND_NS
-from gateway.dashboard.session import Session
+from gateway.dashboard.session import Session, Stopped
 from gateway.dashboard.state import Effect
 from gateway.logs.ring import LogRecord
 from gateway.metrics.snapshot import ChartData
@@ -42,9 +42,8 @@ class ScreenMachine(RuleBasedStateMachine):
         """A busy gateway on a terminal of some size."""
         self.size, self.now_ns, self.written = size, NOW_NS, 0
         self.session = Session(
-            make_snapshot(), environ, memory_bytes=16 << 30, wall_ns_at_zero=UNIX_NS - NOW_NS, zone=UTC
+            (make_snapshot(), CHART), environ, memory_bytes=16 << 30, wall_ns_at_zero=UNIX_NS - NOW_NS, zone=UTC
         )
-        self.session.take(make_snapshot(), CHART)
         self.session.take_log(make_records(), 0)
         self.terminal = pyte.Screen(*size)
         self.screen = Screen(self.write, 4)
@@ -95,7 +94,14 @@ class ScreenMachine(RuleBasedStateMachine):
     @rule()
     def gateway_stops(self) -> None:
         """The gateway is gone."""
-        self.session.stopped_s = 4.0
+        self.session.stopped = Stopped(self.now_ns, "http://127.0.0.1:8000")
+        self.session.changed()
+
+    @rule()
+    def another_gateway_comes(self) -> None:
+        """One that follows the one before, with a history of its own."""
+        self.session.stopped = None
+        self.session.start(make_snapshot(), ChartData(self.now_ns, (), ()))
 
     @invariant()
     def screen_is_what_the_state_says(self) -> None:

@@ -27,7 +27,8 @@ class Dashboard(TerminalProcess):
         self.folder = gateway.run_dir
         super().__init__(
             [sys.executable, "-m", "tests.support.dashboard_child", gateway.run_dir, str(pid), mode, self.folder],
-            {**os.environ, "PTG_COLOR_SYSTEM": "none of these"},
+            # An unknown colour system must do no harm; tracebacks without colours are easier to compare.
+            {**os.environ, "PTG_COLOR_SYSTEM": "none of these", "PYTHON_COLORS": "0"},
             **terminal,
         )
 

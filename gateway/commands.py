@@ -132,6 +132,7 @@ def _show(
     """Run the dashboard; raises ServeError when it cannot go on, after the traceback if that is our fault."""
     from gateway.dashboard import viewer
 
+    terminals = [fd for fd in (_STDIN, _STDOUT, _STDERR) if os.isatty(fd)]
     try:
         viewer.run(
             instance,
@@ -150,6 +151,11 @@ def _show(
         lines = Redactor().text(traceback.format_exc()).splitlines()
         click.echo("\n".join(map(visible, lines)), err=True)
         raise ServeError("The dashboard has failed; the traceback above says where.") from None
+    finally:
+        # Whoever says something from here on must not fail because nobody is there to hear it.
+        for fd in terminals:
+            if not os.isatty(fd):
+                os.dup2(os.open(os.devnull, os.O_RDWR), fd)
 
 
 def _rendered(snapshot: "Snapshot", format_: str) -> str:

@@ -1,7 +1,6 @@
 """The dashboard as a process on a real pseudo-terminal, seen through an emulator."""
 
 import fcntl
-import json
 import os
 import signal
 import struct
@@ -16,54 +15,9 @@ from typing import Any
 import psutil
 import pytest
 
-from gateway.logs.ring import RingWriter
-from gateway.metrics.clock import boottime_ns
-from gateway.metrics.collector import Collector
-from gateway.metrics.outcome import Outcome
-from gateway.metrics.sampler import ProcessUsage, Sampler
-from gateway.metrics.worker_file import WorkerFile
-from gateway.serving.processes import is_alive, process_started
 from tests.support.process import PATIENCE_S
+from tests.support.run_dir import Gateway
 from tests.support.terminal import TerminalProcess
-
-
-class Gateway:
-    """The writing side of a run directory, without a server: one worker's counts, the sampler and the log ring."""
-
-    def __init__(self, run_dir: Path) -> None:
-        self.run_dir = run_dir
-        started = process_started(os.getpid())
-        assert started is not None
-        self.worker = WorkerFile.open(run_dir / "worker-0.metrics", slot=0, pid=os.getpid(), process_started=started)
-        self.collector = Collector(self.worker)
-        self.sampler = Sampler(
-            run_dir, clock=boottime_ns, probe=lambda pid: ProcessUsage(12.0, 64 * 2**20), is_alive=is_alive
-        )
-        self.ring = RingWriter.create(run_dir / "worker-0.log", pid=os.getpid(), capacity=200)
-        self.logged = 0
-        self.sampler.tick()
-
-    def serve(self, requests: int) -> None:
-        """Count requests of one model, and log a numbered line for each."""
-        entry = self.collector.attribute("tiny-model")
-        for _ in range(requests):
-            self.collector.started()
-            self.collector.finished(entry, Outcome.OK, 25_000_000, 100, 10)
-        self.log(requests)
-        self.sampler.tick()
-
-    def log(self, lines: int) -> None:
-        """Log numbered lines."""
-        for _ in range(lines):
-            self.logged += 1
-            payload = json.dumps({"event": f"line {self.logged:05} of the log"}).encode()
-            self.ring.append(time.time_ns(), "info", payload)
-
-    def close(self) -> None:
-        """Unmap everything."""
-        self.ring.close()
-        self.sampler.close()
-        self.worker.close()
 
 
 class Dashboard(TerminalProcess):
@@ -73,7 +27,8 @@ class Dashboard(TerminalProcess):
         self.folder = gateway.run_dir
         super().__init__(
             [sys.executable, "-m", "tests.support.dashboard_child", gateway.run_dir, str(pid), mode, self.folder],
-            {**os.environ, "PTG_COLOR_SYSTEM": "none of these"},
+            # An unknown colour system must do no harm; tracebacks without colours are easier to compare.
+            {**os.environ, "PTG_COLOR_SYSTEM": "none of these", "PYTHON_COLORS": "0"},
             **terminal,
         )
 

@@ -42,6 +42,10 @@ class Shell(TerminalProcess):
         self.wait_for(lambda: what in self.raw[seen:])
         return self.raw[seen:]
 
+    def wait_for_screen(self, seen: int) -> None:
+        """Read until the screen was taken, and a whole picture came on it, since `seen` bytes."""
+        self.wait_for(lambda: b"\x1b[24;1H" in self.raw[seen:].partition(b"\x1b[?1049h")[2])
+
     def job(self) -> psutil.Process:
         """The process that the shell has started."""
         [job] = psutil.Process(self.process.pid).children()
@@ -76,8 +80,7 @@ def test_stop_and_fg_take_turns_with_the_shell(shell: Shell, command: bytes) -> 
         assert termios.tcgetattr(shell.main) == shell.settings
         seen = len(shell.raw)
         shell.type(b"fg\n")
-        shell.wait_for_bytes(b"\x1b[24;1H", seen)
-        assert b"\x1b[?1049h" in shell.raw[seen:]
+        shell.wait_for_screen(seen)
     stopped = len(shell.raw)
     shell.type(b"q")
     shell.wait_for_bytes(b"ready> ", stopped)
@@ -94,8 +97,7 @@ def test_a_stop_that_cannot_be_caught_is_repaired_by_fg(shell: Shell) -> None:
     shell.wait_for_bytes(b"ready> ", seen)
     seen = len(shell.raw)
     shell.type(b"fg\n")
-    shell.wait_for_bytes(b"\x1b[24;1H", seen)
-    assert b"\x1b[?1049h" in shell.raw[seen:]
+    shell.wait_for_screen(seen)
     seen = len(shell.raw)
     shell.type(b"q")
     shell.wait_for_bytes(b"ready> ", seen)

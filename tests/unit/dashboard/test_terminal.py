@@ -131,6 +131,20 @@ def test_other_writers_are_held_back_until_the_screen_is_hidden(pair: Pair) -> N
     assert pair.read() == (SHOW + b"a frame" + HIDE + b"first\nsecond\n" + SHOW + HIDE + b"third, unfinished\nfourth\n")
 
 
+def test_a_terminal_that_cannot_be_opened_is_shared(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After `su` it belongs to another user: output goes through the caller's own, which blocks again afterwards."""
+
+    def refuse(fd: int) -> str:
+        raise PermissionError("not yours")
+
+    monkeypatch.setattr(os, "ttyname", refuse)
+    with pair.terminal as terminal:
+        assert not os.get_blocking(terminal.output_fd)
+        terminal.write_picture(b"a frame")
+    assert pair.read() == SHOW + b"a frame" + HIDE
+    assert os.get_blocking(pair.side)
+
+
 def test_a_stream_that_is_no_terminal_is_left_alone(pair: Pair) -> None:
     """`2>errors.txt` still gets what is written, at once."""
     readable, writable = os.pipe()

@@ -31,6 +31,7 @@ bench: .venv/test.stamp ## measure the cost of a request (loopback only, about a
 	@$(BIN)/python benchmarks/passthrough.py
 	@$(BIN)/python benchmarks/metrics_hot_path.py
 	@$(BIN)/python benchmarks/metrics_record.py --fast
+	@$(BIN)/python benchmarks/log_tail.py
 
 hang-up: .venv/test.stamp ## measure how soon a provider sees that a client hung up
 	@$(BIN)/python benchmarks/hang_up.py

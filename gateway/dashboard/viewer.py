@@ -27,6 +27,7 @@ from gateway.logs.tail import LogTail
 from gateway.metrics.clock import boottime_ns
 from gateway.metrics.snapshot import InstanceInfo, Snapshot
 from gateway.metrics.view import MetricsView
+from gateway.serving.liveness import Liveness
 from gateway.serving.processes import is_alive, process_started
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ class Source:
     def __init__(self, run_dir: Path, instance: InstanceInfo, watched_start: float | None) -> None:
         self._instance = instance
         self._watched_start = watched_start
-        self._metrics = MetricsView(run_dir, clock=boottime_ns, is_alive=is_alive)
+        self._metrics = MetricsView(run_dir, clock=boottime_ns, is_alive=Liveness())
         self._tail = LogTail(run_dir, keep=0)
         self.history = History()
         self.log = LogView(keep=_KEEP)

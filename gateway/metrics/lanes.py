@@ -36,9 +36,12 @@ _FAST_OCTETS: Final = _FAST * _OCTETS
 _NONE_FAST: Final = bytes(_FAST_OCTETS)
 
 
-def from_cells(octets: bytes) -> Distribution:
-    """The distribution whose counts are cells of 8 bytes, as they lie in memory; those that follow are 0."""
-    slow = int.from_bytes(octets[_FAST_OCTETS:], "little")
+def from_cells(octets: bytes, length: int | None = None) -> Distribution:
+    """The distribution whose counts are cells of 8 bytes, as they lie in memory; those that follow are 0.
+
+    From the byte `length` on, by default the end, all are known to be 0.
+    """
+    slow = int.from_bytes(octets[_FAST_OCTETS:length], "little")
     if octets.startswith(_NONE_FAST):
         return slow
     return slow | int.from_bytes(octets[:_FAST_OCTETS], "little") << _SLOW * _LANE
@@ -76,6 +79,12 @@ def since(now: Distribution, edge: Distribution) -> Distribution:
     """What has been added since `edge`, modulo 2^32 in each cell; the counts of `edge` are below 2^63."""
     guard, mask = _guard_and_mask(max(_lanes(now), _lanes(edge)))
     return ((now | guard) - edge) & mask
+
+
+def describe(distribution: Distribution) -> str:
+    """The counts that are not 0, by cell, for reprs: Python refuses to write integers of that size as decimals."""
+    first, cells = counts(distribution)
+    return str({cell: count for cell, count in enumerate(cells, first) if count})
 
 
 def _lanes(distribution: Distribution) -> int:

@@ -129,8 +129,11 @@ def check(before: Snapshot | None, snapshot: Snapshot, published: int, begun: in
             assert all(map(le, figures(model.lifetime), figures(known[model.name])))
 
 
-def torture(run_dir: Path, *, snapshots: int, limit_s: float) -> Report:
-    """Take so many snapshots, for so long at most; raises AssertionError at the first that is wrong."""
+def torture(run_dir: Path, *, snapshots: int, limit_s: float, changes: int = 0) -> Report:
+    """Take so many snapshots, and more until so many differ from the one before; `limit_s` seconds at most.
+
+    Raises AssertionError at the first that is wrong.
+    """
     dice = random.Random(32)
     report = Report()
     begin = time.monotonic()
@@ -140,7 +143,7 @@ def torture(run_dir: Path, *, snapshots: int, limit_s: float) -> Report:
         view = MetricsView(run_dir, clock=boottime_ns, is_alive=fleet.is_alive)
         before: Snapshot | None = None
         try:
-            while report.snapshots < snapshots and time.monotonic() - begin < limit_s:
+            while (report.snapshots < snapshots or report.changes < changes) and time.monotonic() - begin < limit_s:
                 sampler.tick()
                 published = sum(cells[_PUBLISHED::2])
                 snapshot = view.snapshot(INFO, "")

@@ -66,7 +66,8 @@ def changed_spans(old: Row, new: Row) -> list[Span]:
             if cells(was[1]) != width:
                 _append(spans, (at, row_cells(new)))
                 return spans
-            _append(spans, _changed_part(was, now, at, width))
+            if width:
+                _append(spans, _changed_part(was, now, at, width))
         at += width
     if len(old) != len(new) and at < row_cells(new):
         _append(spans, (at, row_cells(new)))

@@ -217,21 +217,37 @@ def readout(view: View, room: int, columns: int) -> Row:
     history, window_s = view.history, view.ui.window_s
     place = _place(view, columns)
     at = columns - 1 if place is None else place
-    column = history.columns(window_s, columns)[at] or Column()
+    column = history.columns(window_s, columns)[at]
     times = history.latencies(window_s, columns)[at]
-    known = column.covered_ns > 0
     parts: list[Row] = [
-        [("live", "now")] if place is None else [("strong", _clock(view))],
-        *([] if place is None else [[("label", _ago(view))]]),
-        labelled("label", "n", count(round(column.finished)) if known else NO_DATA),
-        [("requests", rate(column.rate(column.finished)) if known else NO_DATA)],
+        *([[("live", "now")]] if place is None else [[("strong", _clock(view))], [("label", _ago(view))]]),
+        labelled("label", "n", _number(column)),
+        [("requests", _rate_of(column, _FINISHED))],
         *percentile_figures(_percentiles(times)),
-        labelled("label", "err", rate(column.rate(sum(column.errors))) if known else NO_DATA),
-        *_errors_of(column.errors),
-        labelled("tokens.in", "in", rate(column.rate(column.input_tokens)) if known else NO_DATA),
-        labelled("tokens.out", "out", rate(column.rate(column.output_tokens)) if known else NO_DATA),
+        labelled("label", "err", _rate_of(column, _failed)),
+        *_errors_of(column.errors if column else ()),
+        labelled("tokens.in", "in", _rate_of(column, _INPUT)),
+        labelled("tokens.out", "out", _rate_of(column, _OUTPUT)),
     ]
     return fitting(parts, room)
+
+
+_FINISHED, _INPUT, _OUTPUT = attrgetter("finished"), attrgetter("input_tokens"), attrgetter("output_tokens")
+
+
+def _failed(column: Column) -> float:
+    return sum(column.errors)
+
+
+def _rate_of(column: Column | None, amount: Callable[[Column], float]) -> str:
+    return rate(None if column is None else column.rate(amount(column)))
+
+
+def _number(column: Column | LatencyColumn | None) -> str:
+    """How many requests ended in a column."""
+    if column is None:
+        return NO_DATA
+    return count(round(column.finished) if isinstance(column, Column) else column.count)
 
 
 def _place(view: View, columns: int) -> int | None:
@@ -369,12 +385,9 @@ def chart_columns(name: str, rect: Rect, view: View) -> int:
     return frame.width if name == "errors" or (name == "latency" and view.ui.heat) else frame.values
 
 
-_FINISHED, _INPUT, _OUTPUT = attrgetter("finished"), attrgetter("input_tokens"), attrgetter("output_tokens")
-
-
-def _moment(view: View, number: int) -> list[Row]:
-    """How many, when, and how long ago, for a title that reads the cursor."""
-    return [labelled("label", "n", count(number)), [("strong", _clock(view))], [("label", _ago(view))]]
+def _moment(view: View) -> list[Row]:
+    """When, and how long ago, for a title that reads the cursor."""
+    return [[("strong", _clock(view))], [("label", _ago(view))]]
 
 
 def requests(rect: Rect, view: View) -> list[Row]:
@@ -389,8 +402,7 @@ def requests(rect: Rect, view: View) -> list[Row]:
         now = view.snapshot.window.requests_per_second
         figures = [[("strong", rate(now))], labelled("label", "peak", rate(_highest(rates)))]
     else:
-        column = columns[place]
-        figures = [[("strong", rate(rates[place]))], *_moment(view, round(column.finished if column else 0))]
+        figures = [[("strong", rate(rates[place]))], labelled("label", "n", _number(columns[place])), *_moment(view)]
     return _chart(frame, view, figures, _requests_field, rates, scale, frame.values)
 
 
@@ -409,8 +421,12 @@ def latency(rect: Rect, view: View) -> list[Row]:
     if place is None:
         figures = percentile_figures(view.snapshot.window.latency_ms)
     else:
-        times = _percentiles(columns[place])
-        figures = [*percentile_figures(times), *_moment(view, times.count)]
+        times = columns[place]
+        figures = [
+            *percentile_figures(_percentiles(times)),
+            labelled("label", "n", _number(times)),
+            *_moment(view),
+        ]
     if view.ui.heat:
         scale, edges = _bands(known, frame.rows)
         counts = tuple([None if column is None else column.counts(edges) for column in columns])
@@ -469,14 +485,13 @@ def tokens(rect: Rect, view: View) -> list[Row]:
     coming = _rates(columns, _INPUT)
     going = _rates(columns, _OUTPUT)
     place = _place(view, frame.values)
-    column = (view.history.columns(60, 1)[0] if place is None else columns[place]) or Column()
+    column = view.history.columns(60, 1)[0] if place is None else columns[place]
     # One unit for both, so that both have room.
     figures = [
-        labelled("tokens.in", "in", rate(column.rate(column.input_tokens)).removesuffix("/s")),
-        labelled("tokens.out", "out", rate(column.rate(column.output_tokens))),
+        labelled("tokens.in", "in", _rate_of(column, _INPUT).removesuffix("/s")),
+        labelled("tokens.out", "out", _rate_of(column, _OUTPUT)),
+        *([] if place is None else _moment(view)),
     ]
-    if place is not None:
-        figures += [[("strong", _clock(view))], [("label", _ago(view))]]
     peaks = view.history.peaks(frame.window_s, frame.values)
     highest = max(_highest(coming), _highest(going), peaks.input_tokens, peaks.output_tokens)
     lowest = min([amount for amount in (*coming, *going) if amount], default=0.0)
@@ -496,12 +511,12 @@ def errors(rect: Rect, view: View) -> list[Row]:
     columns = history.columns(view.ui.window_s, number)
     place = _place(view, number)
     if place is None:
-        amounts: Sequence[float] = [window.outcomes.get(kind.label, 0) for kind in ERRORS]
+        amounts: Sequence[float | None] = [window.outcomes.get(kind.label, 0) for kind in ERRORS]
         figures = [[("strong", rate(window.errors_per_second))], *_errors_of(amounts)]
     else:
-        column = columns[place] or Column()
-        amounts = column.errors
-        figures = [[("strong", rate(column.rate(sum(amounts))))], [("strong", _clock(view))], *_errors_of(amounts)]
+        column = columns[place]
+        amounts = column.errors if column else [None] * len(ERRORS)
+        figures = [[("strong", _rate_of(column, _failed))], [("strong", _clock(view))], *_errors_of(amounts)]
     by_type = dict(zip((kind.label for kind in ERRORS), amounts, strict=True))
     named = [(name, by_type[name], name == view.ui.selected.get("errors")) for name in ERROR_TYPES.names(view)]
     if rect.height >= _TABLED:
@@ -518,24 +533,27 @@ def errors(rect: Rect, view: View) -> list[Row]:
     return _chart(frame, view, figures, _errors_field, parts, scale, number)
 
 
-def _legend_row(name: str, amount: float, selected: bool) -> Row:
+def _legend_row(name: str, amount: float | None, selected: bool) -> Row:
     figures = left(name, _NAME), right(_amount(amount), _AMOUNT)
     row: Row = [(f"error.{name}", figures[0]), ("strong" if amount else "dim", figures[1])]
     return [*([("selected", "".join(figures))] if selected else row), ("border", " │")]
 
 
-def _legend_entry(name: str, amount: float, selected: bool) -> Row:
+def _legend_entry(name: str, amount: float | None, selected: bool) -> Row:
     return [("selected", f"{name} {_amount(amount)}")] if selected else labelled(f"error.{name}", name, _amount(amount))
 
 
-def _errors_of(amounts: Sequence[float]) -> list[Row]:
+def _errors_of(amounts: Sequence[float | None]) -> list[Row]:
     """The types that there were, the most frequent first."""
-    ranked = sorted(zip(amounts, ERRORS, strict=True), key=lambda pair: -pair[0])
-    return [labelled(f"error.{kind.label}", kind.label, _amount(amount)) for amount, kind in ranked if amount]
+    there = [(amount, kind.label) for amount, kind in zip(amounts, ERRORS, strict=False) if amount]
+    ranked = sorted(there, key=lambda pair: -pair[0])
+    return [labelled(f"error.{name}", name, _amount(amount)) for amount, name in ranked]
 
 
-def _amount(amount: float) -> str:
-    """A number of errors; a part of one, at the edge of a column, is one."""
+def _amount(amount: float | None) -> str:
+    """A number of errors; a part of one, where a sample lies over the edge of a column, is shown as one."""
+    if amount is None:
+        return NO_DATA
     return short(math.ceil(amount) if amount < 1 else round(amount))
 
 

@@ -81,6 +81,12 @@ def since(now: Distribution, edge: Distribution) -> Distribution:
     return ((now | guard) - edge) & mask
 
 
+def describe(distribution: Distribution) -> str:
+    """The counts that are not 0, by cell, for reprs: Python refuses to write integers of that size as decimals."""
+    first, cells = counts(distribution)
+    return str({cell: count for cell, count in enumerate(cells, first) if count})
+
+
 def _lanes(distribution: Distribution) -> int:
     return -(-distribution.bit_length() // _LANE)
 

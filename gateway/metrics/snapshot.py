@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from gateway.metrics.lanes import Distribution
+from gateway.metrics.lanes import Distribution, describe
 
 SCHEMA = 1
 
@@ -139,6 +139,11 @@ class StepPoint(msgspec.Struct, frozen=True):
     models: dict[str, int]
     outcomes: tuple[int, ...]
     latencies: Distribution
+
+    def __repr__(self) -> str:
+        shown = {name: repr(getattr(self, name)) for name in self.__struct_fields__ if name != "latencies"}
+        shown["latencies"] = describe(self.latencies)
+        return f"StepPoint({', '.join(f'{name}={text}' for name, text in shown.items())})"
 
 
 class ChartData(msgspec.Struct, frozen=True):

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from gateway.metrics.lanes import Distribution, merge, since
+from gateway.metrics.lanes import Distribution, describe, merge, since
 from gateway.metrics.outcome import ERRORS, OUTCOMES
 
 WINDOW_NS: Final = 900 * 10**9
@@ -23,6 +23,9 @@ class Totals(msgspec.Struct, frozen=True):
 
     counters: tuple[int, ...] = _ZERO
     latencies: Distribution = 0
+
+    def __repr__(self) -> str:
+        return f"Totals({self.counters}, {describe(self.latencies)})"
 
     @property
     def outcomes(self) -> tuple[int, ...]:
@@ -57,7 +60,7 @@ class Totals(msgspec.Struct, frozen=True):
         if self.counters == edge.counters:
             return Totals()
         counters = tuple([now - then for now, then in zip(self.counters, edge.counters, strict=True)])
-        return Totals(counters, since(self.latencies, edge.latencies) if edge.latencies else self.latencies)
+        return Totals(counters, since(self.latencies, edge.latencies))
 
 
 def total(parts: Iterable[Totals]) -> Totals:

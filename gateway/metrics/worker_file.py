@@ -51,6 +51,7 @@ ENTRY: Final = Record(
     cells=CELLS,
 )
 KIND: Final = FileKind(b"gwworker", 1, ((HEADER, 1), (ENTRY, ENTRIES)), WorkerFileError)
+_ZEROS: Final = memoryview(bytes(8 * CELLS))
 _FILE_NAME = re.compile(r"worker-\d+\.metrics")
 
 
@@ -169,7 +170,7 @@ class WorkerFileReader:
         self._names = [""]
         self._known = [Totals() for _ in range(ENTRIES)]
         self._first_cells = [entry_offset(entry) + ENTRY["cells"] for entry in range(ENTRIES)]
-        self._unused = [bytes(8 * CELLS)] * ENTRIES
+        self._unused = [_ZEROS] * ENTRIES
 
     def read(self, *, latencies: bool = True) -> WorkerReading:
         """Everything that was published before the call; without `latencies` the totals have none."""
@@ -228,7 +229,7 @@ class WorkerFileReader:
         """The latencies of an entry. High ones are rare: only the bytes up to the last one in use are decoded."""
         octets = self.file.copy(self._first_cells[entry], CELLS)
         if not octets.endswith(self._unused[entry]):
-            self._unused[entry] = bytes(len(octets) - len(octets.rstrip(b"\0")))
+            self._unused[entry] = _ZEROS[len(octets.rstrip(b"\0")) :]
         return from_cells(octets, len(octets) - len(self._unused[entry]))
 
 

@@ -53,7 +53,9 @@ def test_the_json_has_the_documented_members_in_their_order(tmp_path: Path):
         "schema", "instance", "taken_at", "active", "workers", "lifetime", "window", "models", "log",
     ]  # fmt: skip
     assert list(snapshot["instance"]) == ["pid", "version", "address", "started_at"]
-    assert list(snapshot["workers"][0]) == ["slot", "pid", "alive", "active", "cpu_percent", "rss_bytes"]
+    assert list(snapshot["workers"][0]) == [
+        "slot", "pid", "alive", "active", "cpu_percent", "rss_bytes", "finished",
+    ]  # fmt: skip
     assert list(snapshot["lifetime"]) == ["started", "finished", "outcomes", "tokens"]
     assert list(snapshot["window"]) == [
         "seconds", "coverage_s", "finished", "requests_per_second", "errors_per_second", "outcomes", "tokens",

@@ -1,5 +1,6 @@
 """Laws of distributions as integers, against lists of counts."""
 
+import ast
 import sys
 from array import array
 
@@ -7,7 +8,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.metrics.cells import CELLS
-from gateway.metrics.lanes import counts, from_cells, from_halves, merge, since, to_halves
+from gateway.metrics.lanes import counts, describe, from_cells, from_halves, merge, since, to_halves
+from gateway.metrics.snapshot import StepPoint
+from gateway.metrics.window import COUNTERS, Totals
 from tests.support.metrics import cells_of, of_cells
 
 
@@ -100,3 +103,17 @@ def test_halves_are_the_counts_modulo_two_to_the_32(cells: list[int]) -> None:
     halves = to_halves(of_cells(cells))
     assert halves.tolist() == [count % 2**32 for count in cells]
     assert cells_of(from_halves(halves)) == halves.tolist()
+
+
+@given(COUNTS)
+@example(FULL[3])
+def test_what_is_shown_are_the_counts(cells: list[int]) -> None:
+    """However large a distribution is, it can be written, as can what holds it."""
+    shown = describe(of_cells(cells))
+    assert ast.literal_eval(shown) == {cell: count for cell, count in enumerate(cells) if count}
+    assert shown in repr(Totals((0,) * COUNTERS, of_cells(cells)))
+    point = StepPoint(1, 2, 3, 4.0, 5.0, None, {"echo": 6}, (7,), of_cells(cells))
+    assert repr(point) == (
+        "StepPoint(time_ns=1, interval_ns=2, count=3, p50_ms=4.0, p95_ms=5.0, p99_ms=None, "
+        f"models={{'echo': 6}}, outcomes=(7,), latencies={shown})"
+    )

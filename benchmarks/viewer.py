@@ -10,6 +10,7 @@ usage: python benchmarks/viewer.py [--seconds 20] [--rate 400] [--size 120x40] [
 """
 
 import argparse
+import contextlib
 import fcntl
 import json
 import os
@@ -24,15 +25,19 @@ import sys
 import tempfile
 import termios
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 
 from gateway.logs.ring import RingWriter
+from gateway.logs.tail import LogTail
 from gateway.metrics.clock import boottime_ns
 from gateway.metrics.collector import Collector
 from gateway.metrics.outcome import Outcome
 from gateway.metrics.sampler import ProcessUsage, Sampler
+from gateway.metrics.snapshot import InstanceInfo
+from gateway.metrics.view import MetricsView
 from gateway.metrics.worker_file import WorkerFile
 from gateway.serving.processes import is_alive, process_started
 from gateway.serving.run_dir import announce
@@ -175,9 +180,9 @@ class WatchedViewer:
 
 def measure(seconds: float, rate: float, columns: int, rows: int) -> dict[str, float]:
     """All figures of a viewer in a process of its own."""
-    with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
-        gateway = BusyGateway(Path(folder), rate)
-        viewer = WatchedViewer(gateway, Path(folder), columns, rows)
+    with run_directory() as folder:
+        gateway = BusyGateway(folder, rate)
+        viewer = WatchedViewer(gateway, folder, columns, rows)
         try:
             viewer.watch(5.0, until_frame=True)
             first = 1000 * (viewer.frames[0][0] - viewer.started)
@@ -212,26 +217,62 @@ def measure(seconds: float, rate: float, columns: int, rows: int) -> dict[str, f
     }
 
 
+class Drawing:
+    """What a viewer does for a frame, without a loop and a terminal: reads the run directory and draws."""
+
+    def __init__(self, gateway: BusyGateway, run_dir: Path, columns: int, rows: int) -> None:
+        from gateway.dashboard.compositor import Screen
+        from gateway.dashboard.session import Session
+
+        self.gateway = gateway
+        self.size = columns, rows
+        self.metrics = MetricsView(run_dir, clock=lambda: gateway.now_ns, is_alive=is_alive)
+        self.tail = LogTail(run_dir, keep=0)
+        self.instance = InstanceInfo(os.getpid(), "0.1.0", "http://127.0.0.1:8000", "2026-01-01T00:00:00Z")
+        figures = self.metrics.snapshot(self.instance, "2026-01-01T00:00:00Z"), self.metrics.chart()
+        self.session = Session(
+            figures, {"TERM": "xterm-direct", "LANG": "C.UTF-8"}, memory_bytes=1 << 34, wall_ns_at_zero=0
+        )
+        self.bytes = 0
+        self.screen = Screen(self.write, 4)
+
+    def write(self, text: str) -> None:
+        """Take what the terminal would get."""
+        self.bytes += len(text.encode())
+
+    def frame(self) -> None:
+        """Draw a frame a quarter of a second after the last one."""
+        self.gateway.serve(0.25)
+        self.gateway.now_ns += TICK_NS
+        self.gateway.sampler.tick()
+        self.look()
+
+    def look(self) -> None:
+        """Read and draw."""
+        self.session.take_log(self.tail.poll(), self.tail.lost)
+        self.session.take(self.metrics.snapshot(self.instance, "2026-01-01T00:00:00Z"), self.metrics.chart())
+        tiles, theme = self.session.picture(self.size, self.gateway.now_ns)
+        self.screen.show(tiles, theme, self.size, force=False)
+
+
 def growth_kb(frames: int, columns: int, rows: int) -> float:
-    """Kilobytes by which this process grows over that many frames of which everything changes, after a tenth of them.
-
-    What is drawn is read from a run directory as a viewer reads it; only the terminal is missing.
-    """
-    from gateway.dashboard.viewer import drawn_frames
-
+    """Kilobytes by which this process grows over that many frames in which everything changes, after some to begin."""
     process = psutil.Process()
-    with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
-        gateway = BusyGateway(Path(folder), 2000.0)
-        before = 0
-        for number, _ in enumerate(drawn_frames(Path(folder), columns, rows, clock=lambda: gateway.now_ns)):
-            if number == frames // 10:
-                before = process.memory_info().rss
-            if number == frames:
-                break
-            gateway.serve(0.25)
-            gateway.now_ns += TICK_NS
-            gateway.sampler.tick()
+    with run_directory() as folder:
+        drawing = Drawing(BusyGateway(folder, 2000.0), folder, columns, rows)
+        for _ in range(frames // 10):
+            drawing.frame()
+        before = process.memory_info().rss
+        for _ in range(frames):
+            drawing.frame()
     return (process.memory_info().rss - before) / 1024
+
+
+@contextlib.contextmanager
+def run_directory() -> Iterator[Path]:
+    """A folder on tmpfs where there is one."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
+        yield Path(folder)
 
 
 def main() -> None:

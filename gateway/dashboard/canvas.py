@@ -8,7 +8,7 @@ below each other, the rest of the row counts as changed. Spans that lie so close
 than what is between them are written as one.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.dashboard.layout import Rect
@@ -54,6 +54,27 @@ def _joined(parts: Sequence[tuple[int, int, Row]]) -> Row:
             row = slice_cells(row, 0, start) + part + slice_cells(row, stop, end)
             end = max(end, stop)
     return row
+
+
+def changes(old: Row, new: Row) -> Iterator[tuple[int, Row]]:
+    """What to write over a row of the same width, left to right: the column from 0, and the segments from there on."""
+    spans = iter(changed_spans(old, new))
+    span = next(spans, None)
+    at = 0
+    part: Row = []
+    for segment in new:
+        if span is None:
+            return
+        end = at + cells(segment[1])
+        while span is not None and span[0] < end:
+            # The cut is within a segment of one row where both are narrow, else at its ends.
+            first, last = max(0, span[0] - at), min(span[1], end) - at
+            part.append(segment if last - first == end - at else (segment[0], segment[1][first:last]))
+            if span[1] > end:
+                break
+            yield span[0], part
+            part, span = [], next(spans, None)
+        at = end
 
 
 def changed_spans(old: Row, new: Row) -> list[Span]:

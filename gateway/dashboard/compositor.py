@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pytermgui.window_manager.compositor import Compositor
 from pytermgui.window_manager.window import Window
 
-from gateway.dashboard.canvas import Tile, changed_spans, flatten
-from gateway.dashboard.text import Row, cells, is_narrow, slice_cells
+from gateway.dashboard.canvas import Tile, changes, flatten
+from gateway.dashboard.text import Row, cells, is_narrow
 from gateway.dashboard.theme import Theme
 
 # Synchronized output: a terminal that knows it shows the frame in one go, any other ignores the marks.
@@ -73,7 +73,7 @@ class Screen(Compositor):
             if force or shown is None:
                 written.append(self._painted(y, 0, row))
             elif shown != row:
-                written += [self._painted(y, at, slice_cells(row, at, end)) for at, end in changed_spans(shown, row)]
+                written += [self._painted(y, at, part) for at, part in changes(shown, row)]
         self._shown = rows
         if written:
             self._write(f"{_BEGIN}{''.join(written)}{_END}")

@@ -103,7 +103,11 @@ def _up(view: View) -> str:
 
 
 def _gauges(width: int, rows: int, view: View) -> list[Row]:
-    """Active requests over time, CPU of what the workers can use, memory of what the host has, then plain figures."""
+    """Active requests over time, CPU of what the workers can use, memory of what the host has, then plain figures.
+
+    Figures have their room whatever they are: a gauge whose length changed would be another chart of the same history,
+    which has to be added up anew.
+    """
     snapshot, tokens = view.snapshot, view.snapshot.window.tokens
     wide = width >= 110
     cores = max(1, view.workers)
@@ -116,9 +120,9 @@ def _gauges(width: int, rows: int, view: View) -> list[Row]:
         f" {right(size(view.rss_bytes), 4)}{of_memory}",
     )
     gap = "   " if wide else "  "
-    used: Row = [("label", "tok "), ("tokens.in", short(tokens.input)), ("label", " in ")]
-    plain: list[Row] = [[*used, ("tokens.out", short(tokens.output)), ("label", " out")]]
-    wrong = labelled("label", "err", rate(snapshot.window.errors_per_second))
+    used: Row = [("label", "tok "), ("tokens.in", right(short(tokens.input), 5)), ("label", " in ")]
+    plain: list[Row] = [[*used, ("tokens.out", right(short(tokens.output), 5)), ("label", " out")]]
+    wrong = labelled("label", "err", right(rate(snapshot.window.errors_per_second), 6))
     # In two rows, and in a wide one, there is room for the errors too; where room is short they matter more.
     if rows > 1:
         plain.insert(0, wrong)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wcwidth import wcwidth
 
-from gateway.dashboard.canvas import Tile, changed_spans, flatten
+from gateway.dashboard.canvas import Tile, changes, flatten
 from gateway.dashboard.layout import Rect
 from gateway.dashboard.text import Row, clean, fit, slice_cells
 
@@ -50,11 +50,11 @@ def test_writing_the_changed_spans_over_the_old_row_gives_the_new_one(old: Row, 
     """Whatever the two rows are, the spans cover all that differs, do not overlap, and cut no wide character."""
     cells, wanted = cells_of(old), cells_of(new)
     end = 0
-    for start, stop in changed_spans(old, new):
-        assert end <= start < stop <= WIDTH
-        assert cells_of(slice_cells(new, start, stop)) == wanted[start:stop]
-        cells[start:stop] = wanted[start:stop]
-        end = stop
+    for start, part in changes(old, new):
+        written = cells_of(part)
+        assert end <= start < start + len(written) <= WIDTH
+        cells[start : start + len(written)] = written
+        end = start + len(written)
     assert [sign for _, sign in cells] == [sign for _, sign in wanted]
     assert cells == wanted
 
@@ -62,7 +62,7 @@ def test_writing_the_changed_spans_over_the_old_row_gives_the_new_one(old: Row, 
 @given(rows())
 def test_row_that_stays_has_no_changed_span(row: Row) -> None:
     """The same again is nothing to write."""
-    assert changed_spans(row, list(row)) == []
+    assert list(changes(row, list(row))) == []
 
 
 @given(

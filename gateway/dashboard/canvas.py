@@ -65,11 +65,12 @@ def changes(old: Row, new: Row) -> Iterator[tuple[int, Row]]:
     for segment in new:
         if span is None:
             return
-        end = at + cells(segment[1])
+        text = segment[1]
+        end = at + (len(text) if text.isascii() else cells(text))
         while span is not None and span[0] < end:
             # The cut is within a segment of one row where both are narrow, else at its ends.
             first, last = max(0, span[0] - at), min(span[1], end) - at
-            part.append(segment if last - first == end - at else (segment[0], segment[1][first:last]))
+            part.append(segment if last - first == end - at else (segment[0], text[first:last]))
             if span[1] > end:
                 break
             yield span[0], part
@@ -82,7 +83,8 @@ def changed_spans(old: Row, new: Row) -> list[Span]:
     spans: list[Span] = []
     at = 0
     for was, now in zip(old, new, strict=False):
-        width = len(now[1]) if is_narrow(now[1]) else cells(now[1])
+        text = now[1]
+        width = len(text) if text.isascii() else cells(text)
         if was != now:
             if cells(was[1]) != width:
                 _append(spans, (at, row_cells(new)))

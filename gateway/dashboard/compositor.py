@@ -87,6 +87,6 @@ class Screen(Compositor):
             if not settled:
                 painted.append(f"\x1b[{x + 1}G")
             painted.append(self._theme.painted(role, text))
-            settled = is_narrow(text)
+            settled = text.isascii() or is_narrow(text)
             x += len(text) if settled else cells(text)
         return "".join(painted)

@@ -85,8 +85,7 @@ def is_narrow(text: str) -> bool:
 
 def cells(text: str) -> int:
     """The width of cleaned text in terminal cells; a combining mark has none."""
-    # ASCII, nine of ten texts, without a call: a picture is measured a thousand times.
-    return len(text) if text.isascii() or _NARROW.fullmatch(text) is not None else sum(map(_cells_of, text))
+    return len(text) if is_narrow(text) else sum(map(_cells_of, text))
 
 
 def cut(text: str, width: int) -> str:
@@ -107,12 +106,16 @@ def cut(text: str, width: int) -> str:
 
 def left(text: str, width: int) -> str:
     """Cleaned text cut or padded to exactly `width` cells, against the left edge."""
+    if text.isascii() and len(text) <= width:
+        return text.ljust(width)
     shown = cut(text, width)
     return shown + " " * (width - cells(shown))
 
 
 def right(text: str, width: int) -> str:
     """Cleaned text cut or padded to exactly `width` cells, against the right edge."""
+    if text.isascii() and len(text) <= width:
+        return text.rjust(width)
     shown = cut(text, width)
     return " " * (width - cells(shown)) + shown
 
@@ -122,7 +125,8 @@ def fit(row: Iterable[Segment], width: int) -> Row:
     fitted: Row = []
     room = width
     for role, text in row:
-        size = cells(text)
+        # Most texts are ASCII, and a picture is measured a thousand times: without a call.
+        size = len(text) if text.isascii() else cells(text)
         if size > room:
             shown = cut(text, room)
             fitted.append((role, shown))

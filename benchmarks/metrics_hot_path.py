@@ -165,7 +165,7 @@ def main() -> int:
 
     in_a_folder(lambda folder: hot_path(folder, limits))
     in_a_folder(lambda folder: readers(folder, limits, models=1, part=0.3))
-    in_a_folder(lambda folder: readers(folder, limits, models=16, part=0.7))
+    in_a_folder(lambda folder: readers(folder, limits, models=16, part=0.9))
     return 0 if limits.kept else 1
 
 

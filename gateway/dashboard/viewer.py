@@ -167,7 +167,7 @@ class Viewer:
 
     @property
     def _is_live(self) -> bool:
-        return not self._hidden and not self._ui.frozen and self._stopped_since is None
+        return self._can_draw and not self._ui.frozen and self._stopped_since is None
 
     # A terminal that has not taken the last output gets no more.
 

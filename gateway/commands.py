@@ -39,6 +39,7 @@ def serve(
     """Run the gateway until it is stopped; returns the exit code, raises ServeError."""
     from gateway.serving import supervisor
 
+    _open_closed_streams()
     address = supervisor.claim_address(settings.server.host, settings.server.port, environ)
     settings = supervisor.listening_at(settings, address)
 
@@ -62,6 +63,7 @@ def run_top(run_dir: Path | None, once: bool, format: str, environ: Mapping[str,
     `format` is screen, json or line. What is no screen, because it is asked for once or standard output is no
     terminal, is a table in its place; the other two repeat every second until their reader or the gateway ends.
     """
+    _open_closed_streams()
     instance = _chosen_instance(run_dir, environ)
     is_screen = format == "screen"
     if is_screen and not once and os.isatty(_STDOUT):
@@ -95,6 +97,18 @@ def _print(instance: Instance, format_: str, *, once: bool) -> None:
         if not is_alive(instance.pid, instance.process_started):
             raise ServeError(f"The gateway with pid {instance.pid} has stopped.")
         click.echo(_rendered(reader.snapshot(), format_))
+
+
+def _open_closed_streams() -> None:
+    """Let standard streams that a careless parent has closed lead nowhere.
+
+    Otherwise the next files that are opened get their numbers, and what is meant for the streams.
+    """
+    for fd, name in ((_STDIN, "stdin"), (_STDOUT, "stdout"), (_STDERR, "stderr")):
+        if getattr(sys, name) is None:
+            # The lowest number that is free: its own, since those below are open by now.
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, os.fdopen(nowhere, "r" if fd == _STDIN else "w"))
 
 
 def _chosen_instance(run_dir: Path | None, environ: Mapping[str, str]) -> Instance:

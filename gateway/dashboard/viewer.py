@@ -47,8 +47,9 @@ _LOOK_S = 1 / FRAMES_PER_SECOND
 _REST_S = 0.5
 # Nobody sees more than 40 pictures a second, and a key must show within 50 ms.
 _KEY_S = 0.025
-# A window that is dragged sends hundreds of sizes a second, each of which costs a whole picture.
-_RESIZE_S = 0.075
+# A window that is dragged sends hundreds of sizes a second, each of which costs a whole picture. The last one has to be
+# on the screen within 100 ms, of which this leaves 40 for drawing.
+_RESIZE_S = 0.06
 _BANNER_S = 1.0
 _SEARCH_S = 0.5
 # Lines that are written at once while the dashboard is hidden; between two batches keys are looked at.
@@ -169,7 +170,7 @@ class Viewer:
 
     @property
     def _is_live(self) -> bool:
-        return not self._hidden and not self._session.frozen and self._session.stopped is None
+        return self._can_draw and not self._session.frozen and self._session.stopped is None
 
     # A terminal that has not taken the last output gets no more.
 

@@ -301,7 +301,7 @@ def test_a_storm_of_resizes_is_few_pictures_and_the_last_size(show: Show) -> Non
     dashboard.wait_for(lambda: b"\x1b[25;1H" in dashboard.raw[seen:])
     elapsed_s = time.monotonic() - began
     # Every whole picture has a first row; ticks may add one each.
-    assert dashboard.raw[seen:].count(b"\x1b[1;1H") <= 2 + elapsed_s / 0.075 + elapsed_s / 0.25
+    assert dashboard.raw[seen:].count(b"\x1b[1;1H") <= 2 + elapsed_s / 0.06 + elapsed_s / 0.25
     dashboard.wait_for(lambda: dashboard.screen.display[23].startswith("╰"))
 
 

@@ -50,8 +50,6 @@ from gateway.metrics.snapshot import Latency
 
 # The relative error of every percentile, from the width of the latency cells.
 ERROR_BOUND = "±1.5%"
-# Columns that `readout` cuts the window into: 1, 5 or 15 seconds each.
-READOUT_COLUMNS = 60
 # Wide enough for every tick of every axis (500ms, 0.05/s, 1.5k/s), so a field never moves sideways with its scale.
 _LABEL = 6
 # A frame is drawn four times a second: four charts of now, and four of before, when they come back.
@@ -207,10 +205,10 @@ def flowing(parts: Sequence[Row], width: int, rows: int) -> list[Row]:
     return [*flow, *[[]] * rows][:rows]
 
 
-def readout(view: View, room: int | None = None, columns: int = READOUT_COLUMNS) -> Row:
-    """What the column of the cursor says, or without a cursor the newest, in one line, the least important last.
+def readout(view: View, room: int, columns: int) -> Row:
+    """What the column of the cursor says, or without a cursor the newest, in one line of at most `room` cells.
 
-    The window is cut into `columns`; with `room`, in cells, what has none of it is left out.
+    The window is cut into `columns`; what has no room is left out, the least important first.
     """
     history, window_s = view.history, view.ui.window_s
     place = _place(view, columns)
@@ -227,7 +225,7 @@ def readout(view: View, room: int | None = None, columns: int = READOUT_COLUMNS)
         labelled("tokens.in", "in", _rate_of(column, _INPUT)),
         labelled("tokens.out", "out", _rate_of(column, _OUTPUT)),
     ]
-    return _joined(parts, "  ") if room is None else fitting(parts, room)
+    return fitting(parts, room)
 
 
 _FINISHED, _INPUT, _OUTPUT = attrgetter("finished"), attrgetter("input_tokens"), attrgetter("output_tokens")

@@ -50,6 +50,8 @@ from gateway.metrics.snapshot import Latency
 
 # The relative error of every percentile, from the width of the latency cells.
 ERROR_BOUND = "±1.5%"
+CHARTS = ("requests", "latency", "errors", "tokens")
+"""The panels with a chart over time, which the cursor reads."""
 # Wide enough for every tick of every axis (500ms, 0.05/s, 1.5k/s), so a field never moves sideways with its scale.
 _LABEL = 6
 # The charts of a screen. A picture takes about 15 kB at 120x40.

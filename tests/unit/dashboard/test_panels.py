@@ -48,7 +48,7 @@ def test_titles_read_the_column_of_the_cursor() -> None:
 def test_readout_is_one_line_that_gives_way_from_the_right() -> None:
     """What the cursor reads, most important first; with less room the rest is left out whole."""
     view = quiet_but_for_one_burst()
-    whole = texts([panels.readout(view, 160, 60)])[0]
+    whole = texts([panels.readout(view, 200, 60)])[0]
     assert whole.startswith("11:59:49  10s ago  n 12  12.0/s  p50 ")
     assert whole.endswith("err 2.0/s  upstream 2  in 1.2k/s  out 240/s")
     assert texts([panels.readout(view, 31, 60)]) == ["11:59:49  10s ago  n 12  12.0/s"]
@@ -58,7 +58,7 @@ def test_readout_is_one_line_that_gives_way_from_the_right() -> None:
 def test_cursor_where_nothing_was_sampled_reads_no_data() -> None:
     """A gap has no figures, which is not the same as zero."""
     view = make_scene(ui=Ui(window_s=900, cursor_ns=NOW_NS - 600 * SECOND_NS), chart=MINUTE)
-    assert texts([panels.readout(view, 160, 60)]) == [
+    assert texts([panels.readout(view, 200, 60)]) == [
         "11:50:00  10m00s ago  n –  –  p50 –  p95 –  p99 –  err –  in –  out –"
     ]
     assert " –  n –  11:50:00" in texts(panels.requests(Rect(0, 0, 71, 9), view))[0]

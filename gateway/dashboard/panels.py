@@ -54,8 +54,8 @@ CHARTS = ("requests", "latency", "errors", "tokens")
 """The panels with a chart over time, which the cursor reads."""
 # Wide enough for every tick of every axis (500ms, 0.05/s, 1.5k/s), so a field never moves sideways with its scale.
 _LABEL = 6
-# A frame is drawn four times a second: four charts of now, and four of before, when they come back.
-_PICTURES = 8
+# The charts of a screen. A picture takes about 15 kB at 120x40.
+_PICTURES = 4
 # The least that the upper end of an axis stands for: requests and errors a second, milliseconds, tokens a second.
 _LEAST_RATE, _LEAST_MS, _LEAST_TOKENS = 0.1, 1.0, 10.0
 # The bands in which the ends of the heat map's axis are found: 1-2-5 milliseconds, from 1 microsecond to 83 minutes.

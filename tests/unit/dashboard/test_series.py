@@ -45,6 +45,13 @@ def test_newest_column_is_the_last_stretch_up_to_now() -> None:
     assert newest.rate(newest.finished) == pytest.approx(4)
 
 
+def test_newest_column_stands_until_the_next_sample_is_overdue() -> None:
+    """Where columns are shorter than the sampler's tick the newest is no gap between two samples, but later it is."""
+    points = [point(n * TICK_NS, 3) for n in range(1, 401)]
+    newest = [history(now_s, points).columns(60, 500)[-1] for now_s in (100.01, 100.24, 100.49, 100.51)]
+    assert [column is not None for column in newest] == [True, True, True, False]
+
+
 def test_continued_columns_equal_those_of_a_new_reader() -> None:
     """Frame by frame or all at once, the columns are the same."""
     points = [point(n * TICK_NS, n % 5) for n in range(1, 401)]

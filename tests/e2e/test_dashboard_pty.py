@@ -102,9 +102,9 @@ def test_signals_end_it_and_restore_the_terminal(show: Show, number: signal.Sign
 def test_figures_are_those_that_were_counted(show: Show, gateway: Gateway) -> None:
     """Requests that are counted while it runs appear with their exact tokens."""
     dashboard = show(columns=140, rows=40)
-    dashboard.wait_for("500 in 50 out")
+    dashboard.wait_for("500 in    50 out")
     gateway.serve(15)
-    dashboard.wait_for("2k in 200 out")
+    dashboard.wait_for("2k in   200 out")
     dashboard.wait_for("line 00020 of the log")
 
 
@@ -187,7 +187,7 @@ def test_filter_narrows_the_log(show: Show, gateway: Gateway) -> None:
     gateway.log(30)
     dashboard = show()
     dashboard.type(b"/line 00030q")
-    dashboard.wait_for("no line matches")
+    dashboard.wait_for("none of 35 lines matches")
     dashboard.type(b"\x7f\r")
     dashboard.wait_for(lambda: "line 00030" in dashboard.text and "line 00029" not in dashboard.text)
     dashboard.type(b"\x1b")
@@ -198,7 +198,7 @@ def test_filter_narrows_the_log(show: Show, gateway: Gateway) -> None:
 def test_resize_redraws_everything(show: Show) -> None:
     """After any resize the whole picture is there in the new size."""
     dashboard = show()
-    for columns, rows, mark in ((140, 40, "workers"), (30, 8, "too small: needs 40x10"), (40, 10, ":8000")):
+    for columns, rows, mark in ((140, 40, "workers"), (12, 8, "needs 20x1"), (30, 8, "tok 500 in"), (40, 10, ":8000")):
         dashboard.resize(columns, rows)
         dashboard.wait_for(mark)
     dashboard.resize(80, 24)

@@ -83,7 +83,7 @@ def test_status_fills_the_rows_that_it_has(height: int, rows: int) -> None:
     assert {len(row) for row in shown} == {80 if rows == 1 else 40}
     for word in ("active ", " 44", "cpu ", "39%", "mem ", "412M"):
         assert word in gauges
-    assert ("err 0.4/s" in gauges) == (rows == 2)
+    assert ("err  0.4/s" in gauges) == (rows == 2)
 
 
 def test_one_line_says_what_matters_most() -> None:

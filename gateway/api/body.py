@@ -12,8 +12,9 @@ class ClientLeft(Exception):
 async def read_body(receive: Receive, declared_length: int, limit: int) -> bytes:
     """Return the whole body.
 
-    `declared_length` is the content-length in bytes (0 if there is none), so that a body that says it is too long is
-    refused before it is read. Raises BodyTooLarge above `limit` bytes, and ClientLeft.
+    `declared_length` is the content-length in bytes, or 0 if that does not tell where the body ends. A body that says
+    it is too long is refused before it is read, and one that is there is not asked for its end: each question wakes
+    threads of the server. Raises BodyTooLarge above `limit` bytes, and ClientLeft.
     """
     if declared_length > limit:
         raise _too_large(limit)
@@ -29,7 +30,7 @@ async def read_body(receive: Receive, declared_length: int, limit: int) -> bytes
             size += len(part)
             if size > limit:
                 raise _too_large(limit)
-        if not message["more_body"]:
+        if not message["more_body"] or size == declared_length > 0:
             return parts[0] if len(parts) == 1 else b"".join(parts)
 
 

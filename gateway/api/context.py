@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from litestar import Request
 
 from gateway.api.auth import Authenticator
-from gateway.api.interruption import Interruption
+from gateway.api.interruption import WATCH_AFTER_S, Interruptions
 from gateway.api.lease import Counts, Lease
 from gateway.config import Settings
 from gateway.upstream.catalog import Catalog
@@ -26,6 +26,7 @@ class Services:
         *,
         clock: Callable[[], int] = time.perf_counter_ns,
         new_id: Callable[[], str] | None = None,
+        watch_after_s: float = WATCH_AFTER_S,
     ) -> None:
         self.counts = counts
         self.upstreams = upstreams
@@ -34,7 +35,7 @@ class Services:
         self.max_body_bytes = settings.server.max_body_mb << 20
         self.clock = clock
         self.new_id = new_id or random_request_ids()
-        self.running: set[Interruption] = set()
+        self.running = Interruptions(watch_after_s)
         self.draining = False
 
 

@@ -43,7 +43,7 @@ async def answer(request: Request[Any, Any, Any], exchange: Exchange, dialect: D
 
 
 def _declared_length(headers: Iterable[tuple[bytes, bytes]]) -> int:
-    for name, value in headers:
-        if name == b"content-length":
-            return int(value) if value.isdigit() else 0
-    return 0
+    named = dict(headers)
+    length = named.get(b"content-length", b"")
+    # Beside a transfer coding the length means nothing (RFC 9112, section 6.3).
+    return int(length) if length.isdigit() and b"transfer-encoding" not in named else 0

@@ -91,7 +91,7 @@ class Relay:
         running.add(interruption)
         try:
             with self._stack:
-                async with interruption:
+                with interruption:
                     await self._relay(send)
                 if interruption.reason is Reason.CLIENT_LEFT:
                     self._lease.settle(Outcome.CANCELLED)

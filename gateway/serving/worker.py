@@ -107,8 +107,7 @@ def start_worker(
         services.draining = True
 
     def cut() -> None:
-        for interruption in list(services.running):
-            interruption.interrupt(Reason.SHUTDOWN)
+        services.running.interrupt_all(Reason.SHUTDOWN)
 
     Drain(settings.server.grace_s, begin, cut).install()
     return create_app(services, lifespan=[files])

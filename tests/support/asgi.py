@@ -139,9 +139,12 @@ def event_stream(*steps: bytes | Exception | None, **headers: str) -> httpx.Resp
 
 
 class Gateway:
-    """An application over a scripted provider; `waits` are the pauses between tries."""
+    """An application over a scripted provider; `waits` are the pauses between tries.
 
-    def __init__(self, script: Script, config: str = CONFIG) -> None:
+    It watches for a client's leaving from the start of a request, so that no test has to wait for it.
+    """
+
+    def __init__(self, script: Script, config: str = CONFIG, *, watch_after_s: float = 0.0) -> None:
         self.ledger = Ledger()
         self.break_send_at: int | None = None
         self.transport = ScriptedTransport(script)
@@ -161,6 +164,7 @@ class Gateway:
                 draw=lambda: 0.5,
                 now=lambda: 1000.0,
             ),
+            watch_after_s=watch_after_s,
         )
         self.app = create_app(self.services)
 
@@ -191,6 +195,7 @@ class Gateway:
         ]
 
         async def receive() -> Any:
+            answer.receives += 1
             if messages:
                 return messages.pop(0)
             await left.wait()
@@ -226,9 +231,10 @@ class Gateway:
 
 @dataclass
 class Answer:
-    """The messages that a client got."""
+    """The messages that a client got, and how often the application asked for a message of the client's."""
 
     messages: list[dict[str, Any]] = field(default_factory=list)
+    receives: int = 0
 
     @property
     def status(self) -> int:

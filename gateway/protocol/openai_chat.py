@@ -52,9 +52,19 @@ class ChatTap(StreamTap):
         super().__init__()
         self._withhold_usage = withhold_usage
 
+    def feed(self, chunk: bytes) -> bytes:
+        """Return the events that `chunk` completes, less any that are withheld."""
+        lines = self._splitter.lines(chunk)
+        if lines is None:
+            return super().feed(chunk)
+        kept = [line for line in lines if self._note(line[6:] if line[:6] == b"data: " else parse_event(line).data)]
+        return chunk if len(kept) == len(lines) else b"".join([line + b"\n\n" for line in kept])
+
     def observe(self, raw: bytes) -> bool:
         """Note usage, end and error; withhold the usage chunk if only the gateway asked for it."""
-        data = parse_event(raw).data
+        return self._note(parse_event(raw).data)
+
+    def _note(self, data: bytes) -> bool:
         if data.startswith(b"[DONE]"):
             self.complete = self.ended = True
             return True
@@ -63,8 +73,9 @@ class ChatTap(StreamTap):
             return True
         if chunk.error:
             self.failed = True
-        if chunk.choices and any(choice.finish_reason for choice in chunk.choices):
-            self.complete = True
+        for choice in chunk.choices or ():
+            if choice.finish_reason:
+                self.complete = True
         if chunk.usage is None:
             return True
         self.usage = chunk.usage.normalised()

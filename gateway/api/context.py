@@ -2,10 +2,10 @@
 
 import random
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from contextlib import ExitStack
 
-from litestar import Request
+from litestar.types import HTTPScope
 
 from gateway.api.auth import Authenticator
 from gateway.api.interruption import WATCH_AFTER_S, Interruptions
@@ -42,16 +42,30 @@ class Services:
 class Exchange:
     """One request: the services, its lease, and the stack that ends the lease.
 
-    `take_stack()` moves the ownership to the response. A stack that is still here when the handler is done, because
-    the handler raised, is closed by the dependency that opened it.
+    It is injected unopened: the handler opens it and enters the stack in one step, so that nothing of Litestar's lies
+    in between. `take_stack()` moves the ownership to the response; what was not taken ends when the handler does.
     """
 
     __slots__ = ("_stack", "lease", "services")
 
-    def __init__(self, services: Services, lease: Lease, stack: ExitStack) -> None:
+    lease: Lease
+
+    def __init__(self, services: Services) -> None:
         self.services = services
-        self.lease = lease
-        self._stack = stack
+        self._stack = ExitStack()
+
+    def open(self, scope: HTTPScope) -> ExitStack:
+        """Open the lease of the request with this head, and return the stack that ends it, for a `with`."""
+        services = self.services
+        self.lease = Lease(
+            services.counts,
+            clock=services.clock,
+            method=scope["method"],
+            path=scope["path"],
+            request_id=services.new_id(),
+        )
+        self._stack.enter_context(self.lease)
+        return self._stack
 
     def take_stack(self) -> ExitStack:
         """Return the stack; from now on its new owner must close it."""
@@ -64,17 +78,14 @@ def random_request_ids() -> Callable[[], str]:
     return lambda: f"req_{bits(64):016x}"
 
 
-async def open_exchange(request: Request) -> AsyncIterator[Exchange]:  # type: ignore[type-arg]
-    """The one dependency of the counted routes: opens the lease when the request head has arrived."""
-    services: Services = request.app.state.services
-    with ExitStack() as stack:
-        lease = stack.enter_context(
-            Lease(
-                services.counts,
-                clock=services.clock,
-                method=request.scope["method"],
-                path=request.scope["path"],
-                request_id=services.new_id(),
-            )
-        )
-        yield Exchange(services, lease, stack)
+def exchanges(services: Services) -> Callable[[], Exchange]:
+    """Return the one dependency of the counted routes.
+
+    It takes nothing and is no generator: Litestar would check each parameter, and closes generators before a response
+    is sent, which is too early for a lease.
+    """
+
+    def new_exchange() -> Exchange:
+        return Exchange(services)
+
+    return new_exchange

@@ -15,6 +15,7 @@ from gateway.errors import InvalidRequest, RequestError
 from gateway.protocol.dialect import Dialect
 from gateway.protocol.errors import MalformedRequest
 from gateway.protocol.request import parse_head
+from gateway.upstream.client import Plan
 from gateway.upstream.headers import for_provider
 
 InjectedExchange = NamedDependency[SkipValidation[Exchange]]
@@ -22,24 +23,30 @@ InjectedExchange = NamedDependency[SkipValidation[Exchange]]
 
 async def answer(request: Request[Any, Any, Any], exchange: Exchange, dialect: Dialect) -> ASGIApp:
     """Return the response of one request; it owns the lease from here on."""
-    services = exchange.services
+    with exchange.open(request.scope):
+        try:
+            plan = await _plan(request, exchange, dialect)
+        except RequestError as error:
+            return Refusal(exchange, dialect, error)
+        except MalformedRequest as error:
+            return Refusal(exchange, dialect, InvalidRequest(error.message, param=error.param))
+        except ClientLeft:
+            return Vanished(exchange)
+        return Relay(exchange, plan)
+
+
+async def _plan(request: Request[Any, Any, Any], exchange: Exchange, dialect: Dialect) -> Plan:
+    services, lease = exchange.services, exchange.lease
     headers = request.scope["headers"]
-    try:
-        services.authenticator.authenticate(headers, request.scope["client"])
-        body = await read_body(request.receive, _declared_length(headers), services.max_body_bytes)
-        head = parse_head(body)
-        exchange.lease.model = head.model
-        plan = services.upstreams.plan(dialect, head, body, for_provider(headers))
-    except RequestError as error:
-        return Refusal(exchange, dialect, error)
-    except MalformedRequest as error:
-        return Refusal(exchange, dialect, InvalidRequest(error.message, param=error.param))
-    except ClientLeft:
-        return Vanished(exchange)
+    services.authenticator.authenticate(headers, request.scope["client"])
+    body = await read_body(request.receive, _declared_length(headers), services.max_body_bytes)
+    head = parse_head(body)
+    lease.model = head.model
+    plan = services.upstreams.plan(dialect, head, body, for_provider(headers))
     # A name that only a pattern matches may be anybody's invention: it gets a row of its own once a provider knows it.
     if plan.is_configured_by_name or services.counts.knows(head.model):
-        exchange.lease.attribute(head.model)
-    return Relay(exchange, plan)
+        lease.attribute(head.model)
+    return plan
 
 
 def _declared_length(headers: Iterable[tuple[bytes, bytes]]) -> int:

@@ -8,6 +8,7 @@ import pytest
 
 from gateway.api.interruption import WATCH_AFTER_S, Reason
 from gateway.metrics.outcome import Outcome
+from gateway.upstream.http1 import ENCODED_HEAD
 from tests.support.asgi import CONFIG, Answer, Gateway, event_stream, response
 
 CHAT = "/v1/chat/completions"
@@ -85,6 +86,18 @@ async def test_the_gateway_key_stays_and_the_provider_key_goes_up():
         "authorization": "Bearer sk-provider-secret-0001",
         "content-length": str(len(PLAIN)),
     }
+
+
+async def test_each_request_goes_up_with_its_own_headers_however_many_have_gone_before():
+    """What was prepared for some headers serves the same ones only, and is not kept for ever."""
+    gateway = Gateway(lambda _: response(b"{}"))
+    ids = [str(number % 400) for number in range(1000)]
+    for trace in ids:
+        await gateway.post(CHAT, PLAIN, headers={"x-trace": trace, "openai-beta": "b"})
+    assert [request.headers["x-trace"] for request, _ in gateway.transport.requests] == ids
+    wires = [request.extensions[ENCODED_HEAD].wire for request, _ in gateway.transport.requests]
+    assert all(f"x-trace: {trace}\r\n".encode() in wire for trace, wire in zip(ids, wires, strict=True))
+    assert len(gateway.services.upstreams.providers["up"].prepared) < 400
 
 
 async def test_an_anthropic_provider_gets_its_key_and_a_version():

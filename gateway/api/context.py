@@ -9,7 +9,7 @@ from litestar.types import HTTPScope
 
 from gateway.api.auth import Authenticator
 from gateway.api.interruption import WATCH_AFTER_S, Interruptions
-from gateway.api.lease import Counts, Lease
+from gateway.api.lease import Counts, Lease, write_log_line
 from gateway.config import Settings
 from gateway.upstream.catalog import Catalog
 from gateway.upstream.client import Upstreams
@@ -27,6 +27,7 @@ class Services:
         clock: Callable[[], int] = time.perf_counter_ns,
         new_id: Callable[[], str] | None = None,
         watch_after_s: float = WATCH_AFTER_S,
+        log_line: Callable[[Lease, int], None] = write_log_line,
     ) -> None:
         self.counts = counts
         self.upstreams = upstreams
@@ -36,6 +37,7 @@ class Services:
         self.clock = clock
         self.new_id = new_id or random_request_ids()
         self.running = Interruptions(watch_after_s)
+        self.log_line = log_line
         self.draining = False
 
 
@@ -63,6 +65,7 @@ class Exchange:
             method=scope["method"],
             path=scope["path"],
             request_id=services.new_id(),
+            log_line=services.log_line,
         )
         self._stack.enter_context(self.lease)
         return self._stack

@@ -27,10 +27,11 @@ class Interruption:
     passes through.
     """
 
-    __slots__ = ("_receive", "_task", "_watcher", "reason")
+    __slots__ = ("_loop", "_receive", "_task", "_watcher", "reason")
 
-    def __init__(self, receive: Receive) -> None:
+    def __init__(self, receive: Receive, loop: asyncio.AbstractEventLoop) -> None:
         self._receive = receive
+        self._loop = loop
         self._task: asyncio.Task[object] | None = None
         self._watcher: asyncio.Task[None] | None = None
         self.reason: Reason | None = None
@@ -44,10 +45,11 @@ class Interruption:
     def watch(self) -> None:
         """Interrupt when the client leaves; does nothing after the context is left."""
         if self._task is not None:
-            self._watcher = self._task.get_loop().create_task(self._watch())
+            self._watcher = self._loop.create_task(self._watch())
 
     def __enter__(self) -> "Interruption":
-        self._task = asyncio.current_task()
+        # Without the loop, asyncio would ask the kernel for the process first (until CPython 3.12).
+        self._task = asyncio.current_task(self._loop)
         return self
 
     def __exit__(
@@ -80,16 +82,22 @@ class Interruptions:
         self._younger: list[Interruption] = []
         self._older: list[Interruption] = []
         self._timer: asyncio.TimerHandle | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def __len__(self) -> int:
         return len(self._open)
 
-    def add(self, interruption: Interruption) -> None:
-        """Take care of an interruption from now on."""
+    def open(self, receive: Receive) -> Interruption:
+        """Return the interruption of a request, to be entered at once, and taken care of until it is discarded."""
+        loop = self._loop
+        if loop is None:
+            loop = self._loop = asyncio.get_running_loop()
+        interruption = Interruption(receive, loop)
         self._open.add(interruption)
         self._younger.append(interruption)
         if self._timer is None:
-            self._set_timer()
+            self._timer = loop.call_later(self._watch_after_s, self._grow_older, loop)
+        return interruption
 
     def discard(self, interruption: Interruption) -> None:
         """Forget an interruption, whose context is left."""
@@ -100,13 +108,10 @@ class Interruptions:
         for interruption in list(self._open):
             interruption.interrupt(reason)
 
-    def _set_timer(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(self._watch_after_s, self._grow_older)
-
-    def _grow_older(self) -> None:
+    def _grow_older(self, loop: asyncio.AbstractEventLoop) -> None:
         for interruption in self._older:
             interruption.watch()
         self._older, self._younger = self._younger, []
         self._timer = None
         if self._older:
-            self._set_timer()
+            self._timer = loop.call_later(self._watch_after_s, self._grow_older, loop)

@@ -108,6 +108,7 @@ class AnthropicMessages(Dialect):
 
     name: ClassVar[str] = "messages"
     upstream_path: ClassVar[str] = "/messages"
+    request_id_header: ClassVar[bytes] = b"request-id"
 
     def error_body(
         self, status: int, message: str, *, param: str | None = None, code: str | None = None, request_id: str = ""

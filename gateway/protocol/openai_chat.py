@@ -33,13 +33,14 @@ class _Chunk(msgspec.Struct):
 
 
 _chunk_decoder = msgspec.json.Decoder(_Chunk)
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def _decode(data: bytes) -> _Chunk | None:
     """Decode a chunk or a body; None for what the gateway cannot read, which is the client's to judge."""
     try:
         return _chunk_decoder.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except _UNREADABLE:
         return None
 
 
@@ -65,11 +66,12 @@ class ChatTap(StreamTap):
         return self._note(parse_event(raw).data)
 
     def _note(self, data: bytes) -> bool:
-        if data.startswith(b"[DONE]"):
-            self.complete = self.ended = True
-            return True
-        chunk = _decode(data) if data else None
-        if chunk is None:
+        try:
+            chunk = _chunk_decoder.decode(data)
+        except _UNREADABLE:
+            # What begins like this is no JSON, so that it costs the events before it nothing.
+            if data.startswith(b"[DONE]"):
+                self.complete = self.ended = True
             return True
         if chunk.error:
             self.failed = True
@@ -99,6 +101,7 @@ class OpenAIChat(Dialect):
 
     name: ClassVar[str] = "chat"
     upstream_path: ClassVar[str] = "/chat/completions"
+    request_id_header: ClassVar[bytes] = b"x-request-id"
 
     def error_body(
         self, status: int, message: str, *, param: str | None = None, code: str | None = None, request_id: str = ""

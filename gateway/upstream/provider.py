@@ -1,7 +1,7 @@
 """One provider as the request path needs it: a transport, and everything that can be prepared before a request."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import httpx
 
@@ -48,7 +48,7 @@ class ProviderClient:
         self._models_url = httpx.URL(base + "/models")
         self._own_headers = _own_headers(provider, self._models_url)
         self._own_names = frozenset(name for name, _ in self._own_headers)
-        self.prepared: dict[tuple[object, ...], _Prepared] = {}
+        self.prepared: dict[tuple[object, ...], httpx.Request] = {}
         self._extensions: dict[str, Any] = {
             "timeout": {
                 "connect": timeouts.connect,
@@ -66,26 +66,21 @@ class ProviderClient:
         """
         try:
             prepared = self.prepared.get((dialect.name, *headers)) or self._prepare(dialect, headers)
-            request = httpx.Request(
-                "POST",
-                self._urls[dialect.name],
-                headers=[*prepared.headers, (b"content-length", b"%d" % len(body))],
-                stream=httpx.ByteStream(body),
-                extensions=prepared.extensions,
-            )
-            return await self._transport.handle_async_request(request)
+            return await self._transport.handle_async_request(_with_body(prepared, body))
         except httpx.TransportError as error:
             raise self.fault(error) from error
 
-    def _prepare(self, dialect: Dialect, headers: RawHeaders) -> "_Prepared":
-        """Prepare what requests with these headers have in common, and keep it for the next one."""
+    def _prepare(self, dialect: Dialect, headers: RawHeaders) -> httpx.Request:
+        """Prepare a request without a body, and keep it for the next one with these headers."""
         own_names = self._own_names
         raw = [header for header in headers if header[0] not in own_names]
         raw += self._own_headers
         if self.kind == "anthropic" and all(name != _ANTHROPIC_VERSION[0] for name, _ in raw):
             raw.append(_ANTHROPIC_VERSION)
-        head = Head("POST", self._urls[dialect.name], raw)
-        prepared = _Prepared(raw, self._extensions | {ENCODED_HEAD: head})
+        url = self._urls[dialect.name]
+        head = Head("POST", url, raw)
+        extensions = self._extensions | {ENCODED_HEAD: head}
+        prepared = httpx.Request("POST", url, headers=raw, stream=httpx.ByteStream(b""), extensions=extensions)
         if len(head.wire) <= _LONGEST_KEPT:
             if len(self.prepared) >= _MOST_KEPT:
                 self.prepared.clear()
@@ -133,11 +128,15 @@ class ProviderClient:
                 return UpstreamBroken(f"The answer of the provider {self.name} broke off.")
 
 
-class _Prepared(NamedTuple):
-    """What requests with the same headers of a client have in common."""
+def _with_body(prepared: httpx.Request, body: bytes) -> httpx.Request:
+    """Return a request that shares every part of the prepared one but its body, which the transport frames.
 
-    headers: RawHeaders
-    extensions: dict[str, Any]
+    The constructor would look at each header and copy it, which takes five times as long as this.
+    """
+    request = httpx.Request.__new__(httpx.Request)
+    request.__dict__.update(prepared.__dict__)
+    request.stream = httpx.ByteStream(body)
+    return request
 
 
 def _own_headers(provider: Provider, url: httpx.URL) -> RawHeaders:

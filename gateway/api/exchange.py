@@ -1,12 +1,11 @@
 """The road of a counted request up to its response: authenticate, read, parse, route."""
 
-from collections.abc import Iterable
 from typing import Any
 
 from litestar import Request
 from litestar.di import NamedDependency
 from litestar.params import SkipValidation
-from litestar.types import ASGIApp
+from litestar.types import ASGIApp, HTTPScope
 
 from gateway.api.body import ClientLeft, read_body
 from gateway.api.context import Exchange
@@ -39,7 +38,8 @@ async def _plan(request: Request[Any, Any, Any], exchange: Exchange, dialect: Di
     services, lease = exchange.services, exchange.lease
     headers = request.scope["headers"]
     services.authenticator.authenticate(headers, request.scope["client"])
-    body = await read_body(request.receive, _declared_length(headers), services.max_body_bytes)
+    length, ends_by_it = _declared_length(request.scope)
+    body = await read_body(request.receive, length, services.max_body_bytes, ends_by_length=ends_by_it)
     head = parse_head(body)
     lease.model = head.model
     plan = services.upstreams.plan(dialect, head, body, for_provider(headers))
@@ -49,8 +49,14 @@ async def _plan(request: Request[Any, Any, Any], exchange: Exchange, dialect: Di
     return plan
 
 
-def _declared_length(headers: Iterable[tuple[bytes, bytes]]) -> int:
-    named = dict(headers)
+def _declared_length(scope: HTTPScope) -> tuple[int, bool]:
+    """The content-length in bytes, or 0, and whether the body is over when that many have come.
+
+    Beside a transfer coding the length means nothing (RFC 9112, section 6.3). In HTTP/2 the end comes by itself, often
+    later, and the server resets a stream whose end nobody has read.
+    """
+    named = dict(scope["headers"])
     length = named.get(b"content-length", b"")
-    # Beside a transfer coding the length means nothing (RFC 9112, section 6.3).
-    return int(length) if length.isdigit() and b"transfer-encoding" not in named else 0
+    if not length.isdigit() or b"transfer-encoding" in named:
+        return 0, False
+    return int(length), scope["http_version"].startswith("1")

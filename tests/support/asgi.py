@@ -181,6 +181,8 @@ class Gateway:
         headers: dict[str, str] | None = None,
         leave_after: int | None = None,
         parts: int = 1,
+        http_version: str = "1.1",
+        end_apart: bool = False,
     ) -> "Answer":
         """Send a request; the client leaves when `leave_after` messages have been sent to it (0: while it waits)."""
         answer = Answer()
@@ -193,6 +195,10 @@ class Gateway:
             {"type": "http.request", "body": piece, "more_body": index + 1 < len(pieces)}
             for index, piece in enumerate(pieces)
         ]
+
+        if end_apart:
+            messages[-1]["more_body"] = True
+            messages.append({"type": "http.request", "body": b"", "more_body": False})
 
         async def receive() -> Any:
             answer.receives += 1
@@ -213,7 +219,7 @@ class Gateway:
         scope = {
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.3"},
-            "http_version": "1.1",
+            "http_version": http_version,
             "method": method,
             "scheme": "http",
             "path": path_only,

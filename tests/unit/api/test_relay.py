@@ -274,7 +274,16 @@ async def test_a_client_that_leaves_while_the_provider_is_silent_cancels_it_too(
 async def test_an_answer_that_comes_at_once_costs_no_watch_for_its_client():
     """The server is asked for the body, and for nothing else: a body of a known length is not asked for its end."""
     gateway = Gateway(lambda _: response(b"{}"), watch_after_s=WATCH_AFTER_S)
-    answer = await gateway.post(CHAT, PLAIN, headers={"content-length": str(len(PLAIN))}, parts=2)
+    answer = await gateway.post(CHAT, PLAIN, headers={"content-length": str(len(PLAIN))}, end_apart=True)
+    assert (answer.status, answer.receives) == (200, 1)
+
+
+async def test_a_body_over_http_2_is_read_to_its_end():
+    """Its end comes apart from its bytes; the server would reset a stream on which nobody has waited for it."""
+    gateway = Gateway(lambda _: response(b"{}"), watch_after_s=WATCH_AFTER_S)
+    answer = await gateway.post(
+        CHAT, PLAIN, headers={"content-length": str(len(PLAIN))}, http_version="2", end_apart=True
+    )
     assert (answer.status, answer.receives) == (200, 2)
 
 

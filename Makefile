@@ -29,6 +29,7 @@ unit properties regressions e2e: .venv/test.stamp ## run one folder of tests
 
 bench: .venv/test.stamp ## measure the cost of a request (loopback only, about a minute)
 	@$(BIN)/python benchmarks/passthrough.py
+	@$(BIN)/python benchmarks/passthrough.py --stream
 	@$(BIN)/python benchmarks/metrics_hot_path.py
 	@$(BIN)/python benchmarks/metrics_record.py --fast
 	@$(BIN)/python benchmarks/log_tail.py

@@ -49,6 +49,8 @@ class Dialect(ABC):
     name: ClassVar[str]
     upstream_path: ClassVar[str]
     """The path of the operation below a provider's base URL."""
+    request_id_header: ClassVar[bytes]
+    """The response header under which a provider of this protocol sends its own id of a request."""
 
     @abstractmethod
     def error_body(

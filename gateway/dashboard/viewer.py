@@ -145,6 +145,8 @@ class Viewer:
         self._unprinted: deque[LogRecord] = deque(maxlen=KEPT_LINES)
         self._not_printed = 0
         self._lost_told = 0
+        # What the normal screen has to say besides the log, each of it once: a dictionary keeps the order.
+        self._notices: dict[str, None] = {}
 
     def loop(self) -> Ending:
         """Run until something ends it."""
@@ -180,7 +182,7 @@ class Viewer:
 
     @property
     def _can_print(self) -> bool:
-        return self._hidden and bool(self._unprinted) and not self._terminal.stalled
+        return self._hidden and bool(self._unprinted or self._notices) and not self._terminal.stalled
 
     def _wait(self) -> bool:
         """Wait for a key, a signal, room for output or the next thing that is due; whether something was typed."""
@@ -237,8 +239,8 @@ class Viewer:
             self._session.changed()
             self._next_search = now
             self._pace.ask(now, 0.0)
-            if self._hidden and not self._terminal.stalled:
-                self._terminal.write_text(b"The gateway has stopped; if it comes back, its log goes on here.\n")
+            if self._hidden:
+                self._notices["The gateway has stopped; if it comes back, its log goes on here."] = None
         if now < self._next_search:
             return
         self._next_search = now + _SEARCH_S
@@ -336,8 +338,7 @@ class Viewer:
         self._hidden = not self._hidden
         if self._hidden:
             self._terminal.hide()
-            if not self._terminal.stalled:
-                self._terminal.write_text(b"The dashboard is hidden: d shows it again, q quits.\n")
+            self._notices["The dashboard is hidden: d shows it again, q quits."] = None
             self._take_log(self._source.read_log())
         else:
             self._terminal.show()
@@ -351,7 +352,8 @@ class Viewer:
     def _print_log(self) -> None:
         """Write some of the lines that the normal screen has not had yet."""
         color = color_depth(self._environ) != "none"
-        lines = []
+        lines = list(self._notices)
+        self._notices.clear()
         if self._not_printed:
             lines.append(f"{self._not_printed} older lines are not shown.")
             self._not_printed = 0

@@ -56,7 +56,7 @@ DROPPED: tuple[tuple[str, str, str], ...] = (
     ("messages", "service_tier, inference_geo, speed, diagnostics", "accounting and delivery, not content"),
     ("messages", "system text `x-anthropic-billing-header: ...`", "accounting; it differs each time and spoils caches"),
     ("messages", "thinking.display", "a chat provider has no such choice"),
-    ("messages", "thinking, output_config.effort (to models named gpt-3, gpt-4)", "they cannot reason, and refuse it"),
+    ("any", "reasoning effort (to models of unknown names)", "those that cannot reason refuse it"),
     ("messages", "thinking disabled (to chat, responses)", "not all reasoning models can be told to do without"),
     ("messages", "tool_result.is_error (to chat, responses)", "the text of the result says it; an empty one gets one"),
     ("messages", "citations, document.title, document.context", "decoration of the same content"),
@@ -70,6 +70,8 @@ DROPPED: tuple[tuple[str, str, str], ...] = (
     ("responses", "items of type web_search_call, image_generation_call, tool_search_call", "history of dropped tools"),
     ("any", "reasoning with a signature of another provider", "its maker alone can read it, others refuse it"),
     ("any", "reasoning effort where a tool is forced (to messages)", "Anthropic refuses the two together"),
+    ("any", "a thinking budget behind a call whose reasoning is lost (to messages)", "Anthropic refuses it there"),
+    ("any", "prompt_cache_key, verbosity (to models that are not OpenAI's)", "strict servers refuse unknown hints"),
 )
 
 

@@ -81,6 +81,8 @@ class Sequencer:
                     self._stop(event, out)
                 case Start() | UsageReport():
                     out.append(event)
+                case End() if not self._stopping:
+                    self._fail("The provider ended the answer without saying why it stopped.", out)
                 case End() | Failure():
                     self._ended = True
                     out.append(event)

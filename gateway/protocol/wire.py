@@ -19,6 +19,7 @@ T = TypeVar("T")
 
 # Whole tokens of any model fit; a number that does not fit into four bytes is a mistake.
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
+Limit = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
 Real = Annotated[float, msgspec.Meta(ge=-1e6, le=1e6)]
 Seed = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 

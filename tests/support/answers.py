@@ -72,7 +72,11 @@ def blocks(draw: st.DrawFn, call: int) -> list[Event]:
             events = [ReasoningSignature(Signature(Origin.MESSAGES, draw(NAMES), redacted=True))]
         case _:
             events = [ToolCallStart(call, f"toolu_{call}_{draw(NAMES)}", draw(NAMES))]
-            events += [ToolCallArguments(call, piece) for piece in draw(fragments())]
+            pieces = draw(fragments())
+            events += [ToolCallArguments(call, piece) for piece in pieces]
+            if not pieces:
+                # Whether more is to come of a call that has said nothing, only its end can tell.
+                events.append(BlockEnd())
     return [*events, BlockEnd()] if draw(st.booleans()) else events
 
 
@@ -113,3 +117,20 @@ def interleaved_calls(draw: st.DrawFn) -> list[Event]:
             events.append(ToolCallStart(call, f"call_{call}", f"tool_{call}"))
         events.append(ToolCallArguments(call, left[call].pop(0)))
     return [*events, Stop(StopReason.TOOL_USE), End()]
+
+
+CALLS = st.integers(0, 3)
+ANY_EVENT: st.SearchStrategy[Event] = st.one_of(
+    st.builds(Start, NAMES, NAMES),
+    st.builds(TextDelta, st.text(max_size=3)),
+    st.builds(RefusalDelta, PIECES),
+    st.builds(ReasoningDelta, st.text(max_size=3)),
+    st.builds(ReasoningSignature, st.builds(Signature, st.sampled_from(Origin), NAMES, st.booleans())),
+    st.builds(ToolCallStart, CALLS, NAMES, NAMES),
+    st.builds(ToolCallArguments, CALLS, st.sampled_from(["", " ", "{", "}", "{}", '{"a":', "1}", "x"])),
+    st.just(BlockEnd()),
+    usages(),
+    st.builds(Stop, st.sampled_from(StopReason)),
+    st.just(End()),
+    st.builds(Failure, st.integers(400, 599), PIECES),
+)

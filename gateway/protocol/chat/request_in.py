@@ -25,7 +25,7 @@ from gateway.protocol.conversation import (
 from gateway.protocol.errors import MalformedRequest
 from gateway.protocol.limits import refuse_fields
 from gateway.protocol.media import document_in, image_at
-from gateway.protocol.wire import Count, Real, Seed, decode_at, decode_request, object_text, said
+from gateway.protocol.wire import Count, Limit, Real, Seed, decode_at, decode_request, object_text, said
 
 _NOT_SAID = msgspec.Raw()
 _ANY_OBJECT = b'{"type":"object","properties":{}}'
@@ -43,8 +43,8 @@ class _Request(msgspec.Struct):
     tools: list[msgspec.Raw] | None = None
     tool_choice: msgspec.Raw = _NOT_SAID
     parallel_tool_calls: bool | None = None
-    max_tokens: Count | None = None
-    max_completion_tokens: Count | None = None
+    max_tokens: Limit | None = None
+    max_completion_tokens: Limit | None = None
     temperature: Real | None = None
     top_p: Real | None = None
     top_k: Count | None = None

@@ -23,7 +23,7 @@ from gateway.protocol.conversation import (
 from gateway.protocol.identity import plain_name, user_id
 from gateway.protocol.limits import refuse_settings
 from gateway.protocol.media import url_of
-from gateway.protocol.models import accepts_effort, limit_field
+from gateway.protocol.models import limit_field, reasons_by_default, takes_cache_key, takes_effort
 from gateway.protocol.tools import check_choice, effort_of, usable_tools
 from gateway.protocol.wire import encode as to_json
 
@@ -64,11 +64,11 @@ def _sampling(conversation: Conversation, model: str) -> Json:
         "frequency_penalty": conversation.frequency_penalty,
         "seed": conversation.seed,
         "logit_bias": msgspec.Raw(conversation.logit_bias) if conversation.logit_bias else None,
-        "reasoning_effort": effort if effort and accepts_effort(model) else None,
-        "verbosity": conversation.verbosity,
+        "reasoning_effort": effort if takes_effort(model) else None,
+        "verbosity": conversation.verbosity if reasons_by_default(model) else None,
         "response_format": _format(conversation),
         "user": user_id(conversation.user),
-        "prompt_cache_key": conversation.cache_key,
+        "prompt_cache_key": conversation.cache_key if takes_cache_key(model) else None,
     }
     return {name: value for name, value in settings.items() if value is not None}
 
@@ -93,8 +93,8 @@ def _tools(conversation: Conversation) -> Json:
         function: Json = {"name": plain_name(tool.name), "parameters": msgspec.Raw(tool.schema)}
         if tool.description is not None:
             function["description"] = tool.description
-        if tool.strict is not None:
-            function["strict"] = tool.strict
+        if tool.strict:
+            function["strict"] = True
         tools.append({"type": "function", "function": function})
     if not tools:
         return {}
@@ -104,8 +104,9 @@ def _tools(conversation: Conversation) -> Json:
         said["tool_choice"] = {"type": "function", "function": {"name": plain_name(choice.name)}}
     elif choice is not None:
         said["tool_choice"] = choice.mode
-    if conversation.parallel_tool_calls is not None:
-        said["parallel_tool_calls"] = conversation.parallel_tool_calls
+    if conversation.parallel_tool_calls is False:
+        # True is what happens anyway, and reasoning models refuse to be told.
+        said["parallel_tool_calls"] = False
     return said
 
 

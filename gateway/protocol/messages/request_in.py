@@ -28,7 +28,7 @@ from gateway.protocol.errors import MalformedRequest
 from gateway.protocol.limits import refuse_fields
 from gateway.protocol.media import image_type
 from gateway.protocol.signature import unwrap
-from gateway.protocol.wire import Count, Real, decode_at, decode_request
+from gateway.protocol.wire import Count, Limit, Real, decode_at, decode_request
 
 _NOT_SAID = msgspec.Raw()
 # Claude Code puts a line about billing before its system text. It differs from request to request.
@@ -65,7 +65,7 @@ class _Request(msgspec.Struct):
     model: str
     messages: list[msgspec.Raw]
     system: str | list[msgspec.Raw] | None = None
-    max_tokens: Count | None = None
+    max_tokens: Limit | None = None
     stream: bool | None = None
     tools: list[msgspec.Raw] | None = None
     tool_choice: _Choice | None = None

@@ -83,7 +83,8 @@ def _thinking(conversation: Conversation, model: str, max_tokens: int) -> Json:
     elif thinking.enabled is False or thinking.effort == "none":
         said["thinking"] = {"type": "disabled"}
     elif thinks_by_budget(model) or thinking.budget is not None:
-        if budget := budget_of(thinking, max_tokens):
+        budget = budget_of(thinking, max_tokens)
+        if budget and not _goes_on_without_thinking(conversation):
             said["thinking"] = {"type": "enabled", "budget_tokens": budget}
     else:
         said["thinking"] = {"type": "adaptive"}
@@ -94,6 +95,15 @@ def _thinking(conversation: Conversation, model: str, max_tokens: int) -> Json:
     if config:
         said["output_config"] = config
     return said
+
+
+def _goes_on_without_thinking(conversation: Conversation) -> bool:
+    """Whether results answer a turn whose reasoning is lost: by budget, Anthropic wants it to begin with thinking."""
+    turns = merged(turn for turn in conversation.turns if turn.role != "system")
+    if len(turns) < 2 or not any(isinstance(part, ToolResult) for part in turns[-1].parts):
+        return False
+    first = next((block for part in turns[-2].parts if (block := _block(part))), {})
+    return first.get("type") not in ("thinking", "redacted_thinking")
 
 
 def _tools(conversation: Conversation) -> Json:
@@ -107,14 +117,15 @@ def _tools(conversation: Conversation) -> Json:
         declared = [{"name": plain_name(name), "input_schema": _ANY_INPUT} for name in sorted(names)]
         return {"tools": declared, "tool_choice": {"type": "none"}}
     said: Json = {"tools": [_tool(tool) for tool in tools]}
-    if choice is None and conversation.parallel_tool_calls is None:
+    one_at_a_time = conversation.parallel_tool_calls is False
+    if choice is None and not one_at_a_time:
         return said
     mode = choice.mode if choice is not None else "auto"
     chosen: Json = {"type": {"auto": "auto", "required": "any", "none": "none", "named": "tool"}[mode]}
     if choice is not None and mode == "named":
         chosen["name"] = plain_name(choice.name)
-    if conversation.parallel_tool_calls is not None and mode != "none":
-        chosen["disable_parallel_tool_use"] = not conversation.parallel_tool_calls
+    if one_at_a_time and mode != "none":
+        chosen["disable_parallel_tool_use"] = True
     said["tool_choice"] = chosen
     return said
 

@@ -37,7 +37,7 @@ from gateway.protocol.limits import refuse_fields
 from gateway.protocol.media import document_in, image_at
 from gateway.protocol.responses.tools import custom_arguments, decode_choice, decode_tools
 from gateway.protocol.signature import unwrap
-from gateway.protocol.wire import Count, Real, decode_at, decode_request, object_text, said
+from gateway.protocol.wire import Count, Limit, Real, decode_at, decode_request, object_text, said
 
 _NOT_SAID = msgspec.Raw()
 
@@ -68,7 +68,7 @@ class _Request(msgspec.Struct):
     tools: list[msgspec.Raw] | None = None
     tool_choice: msgspec.Raw = _NOT_SAID
     parallel_tool_calls: bool | None = None
-    max_output_tokens: Count | None = None
+    max_output_tokens: Limit | None = None
     temperature: Real | None = None
     top_p: Real | None = None
     top_logprobs: Count | None = None

@@ -22,7 +22,7 @@ from gateway.protocol.conversation import (
 from gateway.protocol.identity import plain_name, user_id
 from gateway.protocol.limits import refuse_settings
 from gateway.protocol.media import url_of
-from gateway.protocol.models import accepts_effort, reasons_by_default
+from gateway.protocol.models import reasons_by_default, takes_cache_key, takes_effort
 from gateway.protocol.tools import check_choice, effort_of, usable_tools
 from gateway.protocol.wire import encode as to_json
 
@@ -63,16 +63,16 @@ def _settings(conversation: Conversation, model: str) -> Json:
         }
         if form.description is not None:
             text["format"]["description"] = form.description
-    if conversation.verbosity is not None:
+    if conversation.verbosity is not None and reasons_by_default(model):
         text["verbosity"] = conversation.verbosity
     settings: Json = {
         "max_output_tokens": conversation.max_tokens,
         "temperature": conversation.temperature,
         "top_p": conversation.top_p,
-        "reasoning": _reasoning_settings(conversation) or None if accepts_effort(model) else None,
+        "reasoning": _reasoning_settings(conversation) or None if takes_effort(model) else None,
         "text": text or None,
         "user": user_id(conversation.user),
-        "prompt_cache_key": conversation.cache_key,
+        "prompt_cache_key": conversation.cache_key if takes_cache_key(model) else None,
     }
     return {name: value for name, value in settings.items() if value is not None}
 
@@ -106,8 +106,8 @@ def _tools(conversation: Conversation) -> Json:
     if choice is not None:
         named = {"type": "function", "name": plain_name(choice.name)}
         said["tool_choice"] = named if choice.mode == "named" else choice.mode
-    if conversation.parallel_tool_calls is not None:
-        said["parallel_tool_calls"] = conversation.parallel_tool_calls
+    if conversation.parallel_tool_calls is False:
+        said["parallel_tool_calls"] = False
     return said
 
 

@@ -12,18 +12,18 @@ ASKS: dict[str, dict[str, Any]] = {
 }
 
 
-def translation(client: str, provider: str, **members: Any) -> Translation:
+def translation(client: str, provider: str, /, **members: Any) -> Translation:
     """A translation of the smallest request of `client`, with `members` of its own."""
     body = json.dumps({**ASKS[client], "stream": True, **members}).encode()
     return Translation(client, provider, body, answer_id="req_1", created=1_700_000_000)
 
 
-def request(client: str, provider: str, model: str = "m", **members: Any) -> Any:
+def request(client: str, provider: str, model: str = "m", /, **members: Any) -> Any:
     """The request that a provider gets for the one of `client`, decoded."""
     return json.loads(translation(client, provider, **members).request(model))
 
 
-def tap(client: str, provider: str, **members: Any) -> StreamTranslation:
+def tap(client: str, provider: str, /, **members: Any) -> StreamTranslation:
     """A fresh stream translation."""
     return translation(client, provider, **members).stream()
 

@@ -42,7 +42,8 @@ def encode(conversation: Conversation, model: str) -> bytes:
     check_choice(conversation)
     messages = _messages(turn for turn in conversation.turns if turn.role != "system")
     if not messages:
-        raise MalformedRequest("There is no message of a user or an assistant, which Anthropic asks for.", "messages")
+        field = conversation.fields.get("turns", "messages")
+        raise MalformedRequest(f"`{field}` has nothing of a user or an assistant, which Anthropic asks for.", field)
     max_tokens = conversation.max_tokens or default_max_tokens(model)
     request: Json = {"model": model, "max_tokens": max_tokens, "messages": messages}
     system = [part for turn in conversation.turns if turn.role == "system" for part in turn.parts]

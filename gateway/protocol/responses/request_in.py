@@ -165,6 +165,7 @@ def decode(body: bytes) -> Conversation:
         user=request.safety_identifier or request.user,
         cache_key=request.prompt_cache_key,
         fields={
+            "turns": "input",
             "max_tokens": "max_output_tokens",
             "response_format": "text.format",
             "logprobs": "top_logprobs" if request.top_logprobs else "include",

@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types imports unit properties regressions e2e bench hang-up reconcile torture mutation real-model lock clean
+.PHONY: help run test lint types imports unit properties regressions e2e bench viewer pictures docs hang-up reconcile torture mutation real-model lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -29,8 +29,19 @@ unit properties regressions e2e: .venv/test.stamp ## run one folder of tests
 
 bench: .venv/test.stamp ## measure the cost of a request (loopback only, about a minute)
 	@$(BIN)/python benchmarks/passthrough.py
+	@$(BIN)/python benchmarks/passthrough.py --stream
 	@$(BIN)/python benchmarks/metrics_hot_path.py
 	@$(BIN)/python benchmarks/metrics_record.py --fast
+	@$(BIN)/python benchmarks/log_tail.py
+
+viewer: .venv/test.stamp ## measure what the dashboard costs and how quick it is (about three minutes)
+	@$(BIN)/python benchmarks/viewer.py --frames 20000
+
+pictures: .venv/test.stamp ## make the pictures of README and docs from a real run (about seven minutes)
+	@$(BIN)/python docs/make_pictures.py
+
+docs: .venv/test.stamp ## write the parts of the documentation that come from the code
+	@$(BIN)/python docs/make_keys.py
 
 hang-up: .venv/test.stamp ## measure how soon a provider sees that a client hung up
 	@$(BIN)/python benchmarks/hang_up.py

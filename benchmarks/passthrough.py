@@ -1,10 +1,11 @@
-"""What a plain pass-through request costs: CPU microseconds of the worker per request, at 32 connections.
+"""What a pass-through request costs, plain or streamed: CPU microseconds of the worker per request, at 32 connections.
 
 Three processes besides this one: a scripted upstream, the gateway with one worker, and, as the floor, Granian with a
 bare ASGI application that answers by itself. The gateway and the floor take turns in one run, so that their ratio holds
-on a noisy machine. Loopback only; the number of requests is bounded.
+on a noisy machine. With `--stream` an answer is 36 server-sent events, which the upstream writes in bursts of three, as
+a busy provider does, each in a turn of its own of its event loop. Loopback only; the number of requests is bounded.
 
-usage: python benchmarks/passthrough.py [--requests 4000] [--rounds 5] [--connections 32] [--json]
+usage: python benchmarks/passthrough.py [--stream] [--requests 4000] [--rounds 5] [--connections 32] [--json]
 """
 
 import argparse
@@ -34,11 +35,41 @@ ANSWER = json.dumps(
     }
 ).encode()
 RESPONSE = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(ANSWER) + ANSWER
-PROMPT = json.dumps({"model": "bench", "messages": [{"role": "user", "content": "y" * 1000}]}).encode()
+MESSAGES = [{"role": "user", "content": "y" * 1000}]
+PROMPT = json.dumps({"model": "bench", "messages": MESSAGES}).encode()
+STREAM_PROMPT = json.dumps(
+    {"model": "bench", "messages": MESSAGES, "stream": True, "stream_options": {"include_usage": True}}
+).encode()
+
+
+def event(**members: object) -> bytes:
+    """A chunk of a streamed completion."""
+    chunk = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "bench", **members}
+    return b"data: " + json.dumps(chunk).encode() + b"\n\n"
+
+
+def choice(delta: dict[str, str], finish_reason: str | None = None) -> bytes:
+    """A chunk with a piece of the text, or with the reason why there is no more."""
+    return event(choices=[{"index": 0, "delta": delta, "finish_reason": finish_reason}], usage=None)
+
+
+EVENTS = [
+    choice({"role": "assistant", "content": ""}),
+    *(choice({"content": f" word{number}"}) for number in range(32)),
+    choice({}, "stop"),
+    event(choices=[], usage={"prompt_tokens": 200, "completion_tokens": 32, "total_tokens": 232}),
+    b"data: [DONE]\n\n",
+]
+BURST = 3
+BURSTS = [b"".join(EVENTS[start : start + BURST]) for start in range(0, len(EVENTS), BURST)]
+STREAM_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 
 
 class Upstream(asyncio.Protocol):
-    """Answers every request with the same bytes."""
+    """Answers every request with the same bytes, those of a stream in bursts."""
+
+    def __init__(self, *, stream: bool) -> None:
+        self.stream = stream
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start a parser for the connection."""
@@ -51,7 +82,20 @@ class Upstream(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """Answer."""
-        self.transport.write(RESPONSE)  # type: ignore[attr-defined]
+        if self.stream:
+            self.transport.write(STREAM_HEAD)  # type: ignore[attr-defined]
+            self.write_burst(0)
+        else:
+            self.transport.write(RESPONSE)  # type: ignore[attr-defined]
+
+    def write_burst(self, number: int) -> None:
+        """Write a burst of events as one chunk, and the next one in the next turn."""
+        burst = BURSTS[number]
+        self.transport.write(b"%x\r\n%b\r\n" % (len(burst), burst))  # type: ignore[attr-defined]
+        if number + 1 < len(BURSTS):
+            asyncio.get_running_loop().call_soon(self.write_burst, number + 1)
+        else:
+            self.transport.write(b"0\r\n\r\n")  # type: ignore[attr-defined]
 
 
 class Client(asyncio.Protocol):
@@ -96,18 +140,19 @@ class Client(asyncio.Protocol):
         self.send_next()
 
 
-async def load(port: int, requests: int, connections: int) -> list[float]:
+async def load(port: int, requests: int, connections: int, *, stream: bool) -> list[float]:
     """Send the requests and return their latencies in seconds."""
+    prompt = STREAM_PROMPT if stream else PROMPT
     head = (
         f"POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\ncontent-type: application/json\r\n"
-        f"authorization: Bearer x\r\ncontent-length: {len(PROMPT)}\r\n\r\n"
+        f"authorization: Bearer x\r\ncontent-length: {len(prompt)}\r\n\r\n"
     )
     left, latencies = [requests], list[float]()
     loop = asyncio.get_running_loop()
     clients = []
     for _ in range(connections):
         _, client = await loop.create_connection(
-            lambda: Client(left, head.encode() + PROMPT, latencies), "127.0.0.1", port
+            lambda: Client(left, head.encode() + prompt, latencies), "127.0.0.1", port
         )
         clients.append(client)
     await asyncio.gather(*(client.done for client in clients))
@@ -120,8 +165,19 @@ async def floor_app(scope: dict, receive: object, send: object) -> None:  # type
     """The least that Python behind Granian can do: read the body, answer."""
     if scope["type"] != "http":
         return
-    while (await receive())["more_body"]:  # type: ignore[operator]
-        pass
+    body = b""
+    while True:
+        message = await receive()  # type: ignore[operator]
+        body += message["body"]
+        if not message["more_body"]:
+            break
+    if body == STREAM_PROMPT:
+        headers = [(b"content-type", b"text/event-stream")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})  # type: ignore[operator]
+        for burst in BURSTS:
+            await send({"type": "http.response.body", "body": burst, "more_body": True})  # type: ignore[operator]
+        await send({"type": "http.response.body", "body": b"", "more_body": False})  # type: ignore[operator]
+        return
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(ANSWER))]
     await send({"type": "http.response.start", "status": 200, "headers": headers})  # type: ignore[operator]
     await send({"type": "http.response.body", "body": ANSWER, "more_body": False})  # type: ignore[operator]
@@ -177,11 +233,12 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=4000)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--connections", type=int, default=32)
+    parser.add_argument("--stream", action="store_true")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--upstream", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.upstream:
-        asyncio.run(serve_upstream(options.upstream))
+        asyncio.run(serve_upstream(options.upstream, stream=options.stream))
         return
     here = Path(__file__).resolve()
     upstream_port, gateway_port, floor_port = free_port(), free_port(), free_port()
@@ -192,7 +249,8 @@ def main() -> None:
             f'base_url = "http://127.0.0.1:{upstream_port}/v1"\napi_key = "k"\n'
             '[[models]]\nname = "bench"\ntargets = [{ provider = "up" }]\n'
         )
-        stack.enter_context(process(sys.executable, str(here), "--upstream", str(upstream_port)))
+        kind = ["--stream"] if options.stream else []
+        stack.enter_context(process(sys.executable, str(here), "--upstream", str(upstream_port), *kind))
         gateway = stack.enter_context(
             process(sys.executable, "-m", "gateway", "serve", "-c", str(config), XDG_RUNTIME_DIR=folder)
         )
@@ -211,7 +269,7 @@ def main() -> None:
             for name, (port, supervisor) in servers.items():
                 worker = worker_of(supervisor.pid)
                 before, started = cpu_seconds(worker), time.perf_counter()
-                latencies = asyncio.run(load(port, options.requests, options.connections))
+                latencies = asyncio.run(load(port, options.requests, options.connections, stream=options.stream))
                 elapsed = time.perf_counter() - started
                 cost = (cpu_seconds(worker) - before) / options.requests * 1e6
                 # The first round warms up connections, caches and the branch predictors of everybody.
@@ -245,9 +303,9 @@ def report(results: dict[str, list[tuple[float, float, float]]], as_json: bool) 
     print(f"the gateway costs {ratio:.1f} times the floor")
 
 
-async def serve_upstream(port: int) -> None:
+async def serve_upstream(port: int, *, stream: bool) -> None:
     """Be the upstream until ended."""
-    server = await asyncio.get_running_loop().create_server(Upstream, "127.0.0.1", port)
+    server = await asyncio.get_running_loop().create_server(lambda: Upstream(stream=stream), "127.0.0.1", port)
     await server.serve_forever()
 
 

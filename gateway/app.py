@@ -11,7 +11,7 @@ from litestar.di import Provide
 from litestar.exceptions import HTTPException
 
 from gateway.api.anthropic import messages
-from gateway.api.context import Services, open_exchange
+from gateway.api.context import Services, exchanges
 from gateway.api.dialects import dialect_of
 from gateway.api.health import alive, greet, ready
 from gateway.api.models import list_models, show_model
@@ -46,7 +46,7 @@ def create_app(services: Services, lifespan: Sequence[Lifespan] = ()) -> Litesta
     uncounted = Router("/", route_handlers=[list_models, show_model, alive, ready, greet], after_request=add_request_id)
     return Litestar(
         route_handlers=[chat_completions, messages, uncounted],
-        dependencies={"exchange": Provide(open_exchange)},
+        dependencies={"exchange": Provide(exchanges(services), sync_to_thread=False)},
         exception_handlers={RequestError: _answer_error, HTTPException: _answer_http_error, Exception: _answer_bug},
         lifespan=[*lifespan, close_upstreams],
         state=State({"services": services}),

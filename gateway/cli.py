@@ -1,4 +1,4 @@
-"""The command line: parse, load the settings, hand over; the server and the screens are imported only where needed."""
+"""The command line: parse, load the settings, hand over; what one command needs is imported only for that one."""
 
 import os
 import shlex
@@ -8,15 +8,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from gateway import __version__
-from gateway.config import DEFAULT_TOML, Settings, describe_settings, load
 from gateway.errors import ConfigError, StartupError
 from gateway.logs.redaction import Redactor
 from gateway.logs.render import visible
+
+if TYPE_CHECKING:
+    from gateway.config import Settings
 
 # Exit codes: 0 a clean stop, 1 a failure while running; 2, a wrong use or configuration, comes with the error.
 FAILURE: Final = 1
@@ -24,7 +26,9 @@ FAILURE: Final = 1
 DEFAULT_FILE: Final = "gateway.toml"
 
 
-def _serve(settings: Settings, *, dashboard: bool, environ: Mapping[str, str], reload: Callable[[], Settings]) -> int:
+def _serve(
+    settings: "Settings", *, dashboard: bool, environ: Mapping[str, str], reload: Callable[[], "Settings"]
+) -> int:
     from gateway.commands import serve
 
     return serve(settings, dashboard=dashboard, environ=environ, reload=reload)
@@ -114,6 +118,8 @@ def serve_command(
     no_auth: bool,
 ) -> int:
     """Run the gateway."""
+    from gateway.config import load
+
     around.debug = around.debug or log_level == "debug"
     if dashboard and not around.stdout_is_terminal():
         raise ConfigError("--dashboard needs a terminal on stdout; leave it out, or watch with `gateway top`")
@@ -134,11 +140,19 @@ def serve_command(
 
 @cli.command("top")
 @click.option("--run-dir", type=click.Path(path_type=Path), metavar="DIR", help="Which gateway, if several run.")
-@click.option("--once", is_flag=True, help="Print one snapshot and leave.")
-@click.option("--format", type=click.Choice(["screen", "json", "line"]), default="screen", show_default=True)
+@click.option("--once", is_flag=True, help="Print once and leave; as a table, unless another format is chosen.")
+@click.option(
+    "--format",
+    type=click.Choice(["screen", "json", "line"]),
+    default="screen",
+    help="A live screen, or one snapshot or line a second.  [default: screen; a table if not on a terminal]",
+)
 @click.pass_obj
 def top_command(around: Surroundings, run_dir: Path | None, once: bool, format: str) -> int:  # noqa: A002
-    """Look at a running gateway; quitting never stops it."""
+    """Look at a running gateway; quitting never stops it.
+
+    When the gateway ends its last figures stay, and one that starts at the same address is shown in its place.
+    """
     return around.run_top(run_dir, once, format, around.environ)
 
 
@@ -147,6 +161,8 @@ def top_command(around: Surroundings, run_dir: Path | None, once: bool, format: 
 @click.pass_obj
 def check_command(around: Surroundings, config: Path | None) -> int:
     """Validate the configuration and print it, secrets masked."""
+    from gateway.config import describe_settings, load
+
     settings = load(path=config, environ=around.environ, overrides={}, cwd=around.cwd)
     _warn(settings.warnings)
     click.echo(describe_settings(settings))
@@ -158,6 +174,8 @@ def check_command(around: Surroundings, config: Path | None) -> int:
 @click.pass_obj
 def init_command(around: Surroundings, path: Path) -> int:
     """Write a commented configuration file to PATH (gateway.toml)."""
+    from gateway.config import DEFAULT_TOML
+
     try:
         # Keys may be written into it: for the owner only, and never over a file that is there.
         fd = os.open(around.cwd / path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -1,33 +1,45 @@
 """What `serve` and `top` do once the command line and the settings are read."""
 
-import datetime
+import io
 import os
 import sys
 import time
+import traceback
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 import click
-import msgspec
 
-from gateway.config import Settings
 from gateway.errors import ConfigError, ServeError
-from gateway.metrics.clock import boottime_ns
-from gateway.metrics.snapshot import InstanceInfo, Snapshot
-from gateway.metrics.view import MetricsView
+from gateway.logs.redaction import Redactor
+from gateway.logs.render import visible
+from gateway.metrics.errors import MetricsError
 from gateway.serving.processes import is_alive
 from gateway.serving.run_dir import Instance, read_instance, running_instances
+
+if TYPE_CHECKING:
+    from gateway.config import Settings
+    from gateway.metrics.snapshot import Snapshot
 
 # A status bar and a JSON stream are read by programs and people; once a second is as often as either wants.
 _REPEAT_S = 1.0
 # The screen must never take the processor from the requests that it shows.
 _NICENESS = 10
+# By number: Python has no objects for those that are closed.
+_STDIN: Final = 0
+_STDOUT: Final = 1
+_STDERR: Final = 2
 
 
-def serve(settings: Settings, *, dashboard: bool, environ: Mapping[str, str], reload: Callable[[], Settings]) -> int:
+def serve(
+    settings: "Settings", *, dashboard: bool, environ: Mapping[str, str], reload: Callable[[], "Settings"]
+) -> int:
     """Run the gateway until it is stopped; returns the exit code, raises ServeError."""
     from gateway.serving import supervisor
 
+    _open_closed_streams()
     address = supervisor.claim_address(settings.server.host, settings.server.port, environ)
     settings = supervisor.listening_at(settings, address)
 
@@ -38,7 +50,7 @@ def serve(settings: Settings, *, dashboard: bool, environ: Mapping[str, str], re
         os.nice(_NICENESS)
         # The screen shows the address and a request to try by itself.
         _, *welcome, _ = greeting(settings).splitlines()
-        _show(server.instance, owns_server=True, server_exit=server.exit_code, environ=environ, welcome=welcome)
+        _show(server.instance, environ, server_exit=server.exit_code, welcome=welcome)
         code = server.exit_code()
         if code:
             raise ServeError(f"The server ended with code {code}. {server.last_words()}")
@@ -46,27 +58,57 @@ def serve(settings: Settings, *, dashboard: bool, environ: Mapping[str, str], re
 
 
 def run_top(run_dir: Path | None, once: bool, format: str, environ: Mapping[str, str]) -> int:  # noqa: A002
-    """Look at a running gateway; returns the exit code, raises ConfigError or ServeError."""
+    """Look at a running gateway; returns the exit code, raises ConfigError or ServeError.
+
+    `format` is screen, json or line. What is no screen, because it is asked for once or standard output is no
+    terminal, is a table in its place; the other two repeat every second until their reader or the gateway ends.
+    """
+    _open_closed_streams()
     instance = _chosen_instance(run_dir, environ)
-    if format == "screen" and not once:
-        if not sys.stdout.isatty():
-            raise ConfigError("top needs a terminal on stdout; without one use --format json or --format line")
+    is_screen = format == "screen"
+    if is_screen and not once and os.isatty(_STDOUT):
         os.nice(_NICENESS)
-        _show(instance, owns_server=False, server_exit=lambda: None, environ=environ)
+        _show(instance, environ, find_successor=partial(successor, run_dir, environ))
         return 0
-    view = MetricsView(instance.run_dir, clock=boottime_ns, is_alive=is_alive)
-    while True:
-        try:
-            click.echo(_rendered(view.snapshot(_info(instance), _now()), format))
-        except BrokenPipeError:
-            # The reader has seen enough, as `head` does; what is left in the buffer must not fail again at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    try:
+        _print(instance, format, once=once or is_screen)
+    except MetricsError as error:
+        raise ServeError(f"{error}.") from None
+    except OSError as error:
+        # What is left in the buffer must not fail again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), _STDOUT)
+        if isinstance(error, BrokenPipeError):
+            # The reader has seen enough, as `head` does.
             return 0
-        if once:
-            return 0
+        raise ServeError(f"The output cannot be written: {error.strerror or error}.") from None
+    return 0
+
+
+def _print(instance: Instance, format_: str, *, once: bool) -> None:
+    from gateway.dashboard.source import FiguresReader
+
+    # A model's name may hold what a terminal or a file in another encoding cannot.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+    reader = FiguresReader(instance)
+    click.echo(_rendered(reader.snapshot(), format_))
+    while not once:
         time.sleep(_REPEAT_S)
         if not is_alive(instance.pid, instance.process_started):
             raise ServeError(f"The gateway with pid {instance.pid} has stopped.")
+        click.echo(_rendered(reader.snapshot(), format_))
+
+
+def _open_closed_streams() -> None:
+    """Let standard streams that a careless parent has closed lead nowhere.
+
+    Otherwise the next files that are opened get their numbers, and what is meant for the streams.
+    """
+    for fd, name in ((_STDIN, "stdin"), (_STDOUT, "stdout"), (_STDERR, "stderr")):
+        if getattr(sys, name) is None:
+            # The lowest number that is free: its own, since those below are open by now.
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, os.fdopen(nowhere, "r" if fd == _STDIN else "w"))
 
 
 def _chosen_instance(run_dir: Path | None, environ: Mapping[str, str]) -> Instance:
@@ -79,49 +121,72 @@ def _chosen_instance(run_dir: Path | None, environ: Mapping[str, str]) -> Instan
     if not running:
         raise ServeError("No gateway is running; start one with `gateway serve`.")
     for other in running[1:]:
-        sys.stderr.write(f"also running: {other.address}, pid {other.pid}; see it with --run-dir {other.run_dir}\n")
+        click.echo(f"also running: {other.address}, pid {other.pid}; see it with --run-dir {other.run_dir}", err=True)
     return running[0]
+
+
+def successor(run_dir: Path | None, environ: Mapping[str, str], gone: Instance) -> Instance | None:
+    """The gateway that took the place of one that is gone: at its address, or in `run_dir` if that was asked for."""
+    if run_dir is None:
+        candidates = [found for found in running_instances(environ) if found.address == gone.address]
+    else:
+        found = read_instance(run_dir)
+        candidates = [found] if found is not None and is_alive(found.pid, found.process_started) else []
+    return next((found for found in candidates if found.process_started > gone.process_started), None)
 
 
 def _show(
     instance: Instance,
-    *,
-    owns_server: bool,
-    server_exit: Callable[[], int | None],
     environ: Mapping[str, str],
+    *,
+    server_exit: Callable[[], int | None] | None = None,
+    find_successor: Callable[[Instance], Instance | None] = lambda gone: None,
     welcome: Sequence[str] = (),
 ) -> None:
+    """Run the dashboard; raises ServeError when it cannot go on, after the traceback if that is our fault."""
     from gateway.dashboard import viewer
 
-    viewer.run(
-        instance.run_dir,
-        _info(instance),
-        owns_server=owns_server,
-        server_exit=server_exit,
-        environ=environ,
-        welcome=welcome,
-        stdin_fd=sys.stdin.fileno(),
-        stdout_fd=sys.stdout.fileno(),
-    )
+    terminals = [fd for fd in (_STDIN, _STDOUT, _STDERR) if os.isatty(fd)]
+    try:
+        viewer.run(
+            instance,
+            server_exit=server_exit,
+            find_successor=find_successor,
+            environ=environ,
+            welcome=welcome,
+            stdin_fd=_STDIN,
+            stdout_fd=_STDOUT,
+            stderr_fd=_STDERR,
+        )
+    except MetricsError as error:
+        raise ServeError(f"{error}.") from None
+    except Exception:  # noqa: BLE001 - a bug in us, told in full and passed on
+        # Unlike other bugs this one cannot be had again by asking for more: the screen was live.
+        lines = Redactor().text(traceback.format_exc()).splitlines()
+        click.echo("\n".join(map(visible, lines)), err=True)
+        raise ServeError("The dashboard has failed; the traceback above says where.") from None
+    finally:
+        # Whoever says something from here on must not fail because nobody is there to hear it.
+        for fd in terminals:
+            if not os.isatty(fd):
+                os.dup2(os.open(os.devnull, os.O_RDWR), fd)
 
 
-def _rendered(snapshot: Snapshot, format_: str) -> str:
+def _rendered(snapshot: "Snapshot", format_: str) -> str:
     if format_ == "json":
+        import msgspec
+
         return msgspec.json.encode(snapshot).decode()
-    from gateway.dashboard.line import render_line
+    if format_ == "line":
+        from gateway.dashboard.line import render_line
 
-    return render_line(snapshot)
+        return render_line(snapshot)
+    from gateway.dashboard.report import render_report
 
-
-def _info(instance: Instance) -> InstanceInfo:
-    return InstanceInfo(instance.pid, instance.version, instance.address, instance.started_at)
-
-
-def _now() -> str:
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return render_report(snapshot)
 
 
-def greeting(settings: Settings) -> str:
+def greeting(settings: "Settings") -> str:
     """Return what a user needs first: the address, what is served, and a request that works."""
     from gateway.serving.supervisor import address_of
 

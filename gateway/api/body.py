@@ -9,11 +9,12 @@ class ClientLeft(Exception):
     """The client went away before its request was complete; there is nobody to answer."""
 
 
-async def read_body(receive: Receive, declared_length: int, limit: int) -> bytes:
+async def read_body(receive: Receive, declared_length: int, limit: int, *, ends_by_length: bool) -> bytes:
     """Return the whole body.
 
-    `declared_length` is the content-length in bytes (0 if there is none), so that a body that says it is too long is
-    refused before it is read. Raises BodyTooLarge above `limit` bytes, and ClientLeft.
+    `declared_length` is the content-length in bytes, 0 if there is none: a body that says it is too long is refused
+    before it is read. With `ends_by_length` a body that is there is not asked for its end, because each question wakes
+    threads of the server. Raises BodyTooLarge above `limit` bytes, and ClientLeft.
     """
     if declared_length > limit:
         raise _too_large(limit)
@@ -29,7 +30,7 @@ async def read_body(receive: Receive, declared_length: int, limit: int) -> bytes
             size += len(part)
             if size > limit:
                 raise _too_large(limit)
-        if not message["more_body"]:
+        if not message["more_body"] or (ends_by_length and size == declared_length):
             return parts[0] if len(parts) == 1 else b"".join(parts)
 
 

@@ -2,14 +2,14 @@
 
 import random
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from contextlib import ExitStack
 
-from litestar import Request
+from litestar.types import HTTPScope
 
 from gateway.api.auth import Authenticator
-from gateway.api.interruption import Interruption
-from gateway.api.lease import Counts, Lease
+from gateway.api.interruption import WATCH_AFTER_S, Interruptions
+from gateway.api.lease import Counts, Lease, write_log_line
 from gateway.config import Settings
 from gateway.upstream.catalog import Catalog
 from gateway.upstream.client import Upstreams
@@ -26,6 +26,8 @@ class Services:
         *,
         clock: Callable[[], int] = time.perf_counter_ns,
         new_id: Callable[[], str] | None = None,
+        watch_after_s: float = WATCH_AFTER_S,
+        log_line: Callable[[Lease, int], None] = write_log_line,
     ) -> None:
         self.counts = counts
         self.upstreams = upstreams
@@ -34,23 +36,39 @@ class Services:
         self.max_body_bytes = settings.server.max_body_mb << 20
         self.clock = clock
         self.new_id = new_id or random_request_ids()
-        self.running: set[Interruption] = set()
+        self.running = Interruptions(watch_after_s)
+        self.log_line = log_line
         self.draining = False
 
 
 class Exchange:
     """One request: the services, its lease, and the stack that ends the lease.
 
-    `take_stack()` moves the ownership to the response. A stack that is still here when the handler is done, because
-    the handler raised, is closed by the dependency that opened it.
+    It is injected unopened: the handler opens it and enters the stack in one step, so that nothing of Litestar's lies
+    in between. `take_stack()` moves the ownership to the response; what was not taken ends when the handler does.
     """
 
     __slots__ = ("_stack", "lease", "services")
 
-    def __init__(self, services: Services, lease: Lease, stack: ExitStack) -> None:
+    lease: Lease
+
+    def __init__(self, services: Services) -> None:
         self.services = services
-        self.lease = lease
-        self._stack = stack
+        self._stack = ExitStack()
+
+    def open(self, scope: HTTPScope) -> ExitStack:
+        """Open the lease of the request with this head, and return the stack that ends it, for a `with`."""
+        services = self.services
+        self.lease = Lease(
+            services.counts,
+            clock=services.clock,
+            method=scope["method"],
+            path=scope["path"],
+            request_id=services.new_id(),
+            log_line=services.log_line,
+        )
+        self._stack.enter_context(self.lease)
+        return self._stack
 
     def take_stack(self) -> ExitStack:
         """Return the stack; from now on its new owner must close it."""
@@ -63,17 +81,14 @@ def random_request_ids() -> Callable[[], str]:
     return lambda: f"req_{bits(64):016x}"
 
 
-async def open_exchange(request: Request) -> AsyncIterator[Exchange]:  # type: ignore[type-arg]
-    """The one dependency of the counted routes: opens the lease when the request head has arrived."""
-    services: Services = request.app.state.services
-    with ExitStack() as stack:
-        lease = stack.enter_context(
-            Lease(
-                services.counts,
-                clock=services.clock,
-                method=request.scope["method"],
-                path=request.scope["path"],
-                request_id=services.new_id(),
-            )
-        )
-        yield Exchange(services, lease, stack)
+def exchanges(services: Services) -> Callable[[], Exchange]:
+    """Return the one dependency of the counted routes.
+
+    It takes nothing and is no generator: Litestar would check each parameter, and closes generators before a response
+    is sent, which is too early for a lease.
+    """
+
+    def new_exchange() -> Exchange:
+        return Exchange(services)
+
+    return new_exchange

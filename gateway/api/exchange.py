@@ -1,12 +1,11 @@
 """The road of a counted request up to its response: authenticate, read, parse, route."""
 
-from collections.abc import Iterable
 from typing import Any
 
 from litestar import Request
 from litestar.di import NamedDependency
 from litestar.params import SkipValidation
-from litestar.types import ASGIApp
+from litestar.types import ASGIApp, HTTPScope
 
 from gateway.api.body import ClientLeft, read_body
 from gateway.api.context import Exchange
@@ -15,6 +14,7 @@ from gateway.errors import InvalidRequest, RequestError
 from gateway.protocol.dialect import Dialect
 from gateway.protocol.errors import MalformedRequest
 from gateway.protocol.request import parse_head
+from gateway.upstream.client import Plan
 from gateway.upstream.headers import for_provider
 
 InjectedExchange = NamedDependency[SkipValidation[Exchange]]
@@ -22,28 +22,41 @@ InjectedExchange = NamedDependency[SkipValidation[Exchange]]
 
 async def answer(request: Request[Any, Any, Any], exchange: Exchange, dialect: Dialect) -> ASGIApp:
     """Return the response of one request; it owns the lease from here on."""
-    services = exchange.services
+    with exchange.open(request.scope):
+        try:
+            plan = await _plan(request, exchange, dialect)
+        except RequestError as error:
+            return Refusal(exchange, dialect, error)
+        except MalformedRequest as error:
+            return Refusal(exchange, dialect, InvalidRequest(error.message, param=error.param))
+        except ClientLeft:
+            return Vanished(exchange)
+        return Relay(exchange, plan)
+
+
+async def _plan(request: Request[Any, Any, Any], exchange: Exchange, dialect: Dialect) -> Plan:
+    services, lease = exchange.services, exchange.lease
     headers = request.scope["headers"]
-    try:
-        services.authenticator.authenticate(headers, request.scope["client"])
-        body = await read_body(request.receive, _declared_length(headers), services.max_body_bytes)
-        head = parse_head(body)
-        exchange.lease.model = head.model
-        plan = services.upstreams.plan(dialect, head, body, for_provider(headers))
-    except RequestError as error:
-        return Refusal(exchange, dialect, error)
-    except MalformedRequest as error:
-        return Refusal(exchange, dialect, InvalidRequest(error.message, param=error.param))
-    except ClientLeft:
-        return Vanished(exchange)
+    services.authenticator.authenticate(headers, request.scope["client"])
+    length, ends_by_it = _declared_length(request.scope)
+    body = await read_body(request.receive, length, services.max_body_bytes, ends_by_length=ends_by_it)
+    head = parse_head(body)
+    lease.model = head.model
+    plan = services.upstreams.plan(dialect, head, body, for_provider(headers))
     # A name that only a pattern matches may be anybody's invention: it gets a row of its own once a provider knows it.
     if plan.is_configured_by_name or services.counts.knows(head.model):
-        exchange.lease.attribute(head.model)
-    return Relay(exchange, plan)
+        lease.attribute(head.model)
+    return plan
 
 
-def _declared_length(headers: Iterable[tuple[bytes, bytes]]) -> int:
-    for name, value in headers:
-        if name == b"content-length":
-            return int(value) if value.isdigit() else 0
-    return 0
+def _declared_length(scope: HTTPScope) -> tuple[int, bool]:
+    """The content-length in bytes, or 0, and whether the body is over when that many have come.
+
+    Beside a transfer coding the length means nothing (RFC 9112, section 6.3). In HTTP/2 the end comes by itself, often
+    later, and the server resets a stream whose end nobody has read.
+    """
+    named = dict(scope["headers"])
+    length = named.get(b"content-length", b"")
+    if not length.isdigit() or b"transfer-encoding" in named:
+        return 0, False
+    return int(length), scope["http_version"].startswith("1")

@@ -8,7 +8,7 @@ import httpx
 from litestar.types import Receive, Scope, Send
 
 from gateway.api.context import Exchange
-from gateway.api.interruption import Interruption, Reason
+from gateway.api.interruption import Reason
 from gateway.errors import GatewayFault, RequestError, UpstreamBroken
 from gateway.metrics.outcome import Outcome
 from gateway.protocol.dialect import Dialect, StreamTap
@@ -86,12 +86,11 @@ class Relay:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Relay the answer; the lease ends behind its last byte, or behind what came instead."""
-        interruption = Interruption(receive)
         running = self._services.running
-        running.add(interruption)
+        interruption = running.open(receive)
         try:
             with self._stack:
-                async with interruption:
+                with interruption:
                     await self._relay(send)
                 if interruption.reason is Reason.CLIENT_LEFT:
                     self._lease.settle(Outcome.CANCELLED)
@@ -199,7 +198,7 @@ class Relay:
         headers = for_client(response.headers.raw)
         dialect, lease = self._plan.dialect, self._lease
         given = dict(headers)
-        upstream_id = given.get(dialect.request_id_headers("")[0][0])
+        upstream_id = given.get(dialect.request_id_header)
         if upstream_id:
             lease.request_id = upstream_id.decode("latin-1")
         headers += [header for header in dialect.request_id_headers(lease.request_id) if header[0] not in given]

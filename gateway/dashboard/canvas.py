@@ -8,11 +8,11 @@ below each other, the rest of the row counts as changed. Spans that lie so close
 than what is between them are written as one.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.dashboard.layout import Rect
-from gateway.dashboard.text import Row, cells, is_narrow, row_cells
+from gateway.dashboard.text import Row, cells, is_narrow, row_cells, slice_cells
 
 # ESC [ y ; x H takes six to eight bytes, and the colours begin anew behind it.
 _CLOSE = 8
@@ -56,31 +56,26 @@ def _joined(parts: Sequence[tuple[int, int, Row]]) -> Row:
     return row
 
 
-def slice_cells(row: Row, start: int, stop: int) -> Row:
-    """The part of a row between two columns; of a wide character that an edge cuts, a space is left."""
-    taken: Row = []
+def changes(old: Row, new: Row) -> Iterator[tuple[int, Row]]:
+    """What to write over a row of the same width, left to right: the column from 0, and the segments from there on."""
+    spans = iter(changed_spans(old, new))
+    span = next(spans, None)
     at = 0
-    for role, text in row:
-        width = cells(text)
-        first, last = max(start, at) - at, min(stop, at + width) - at
-        if first == 0 and last == width:
-            taken.append((role, text))
-        elif first < last:
-            taken.append((role, text[first:last] if is_narrow(text) else _part(text, first, last)))
-        at += width
-    return taken
-
-
-def _part(text: str, start: int, stop: int) -> str:
-    part, at = "", 0
-    for char in text:
-        width = cells(char)
-        if start <= at and at + width <= stop:
-            part += char if width or part else ""
-        elif at < stop and at + width > start:
-            part += " "
-        at += width
-    return part
+    part: Row = []
+    for segment in new:
+        if span is None:
+            return
+        text = segment[1]
+        end = at + (len(text) if text.isascii() else cells(text))
+        while span is not None and span[0] < end:
+            # The cut is within a segment of one row where both are narrow, else at its ends.
+            first, last = max(0, span[0] - at), min(span[1], end) - at
+            part.append(segment if last - first == end - at else (segment[0], text[first:last]))
+            if span[1] > end:
+                break
+            yield span[0], part
+            part, span = [], next(spans, None)
+        at = end
 
 
 def changed_spans(old: Row, new: Row) -> list[Span]:
@@ -88,12 +83,14 @@ def changed_spans(old: Row, new: Row) -> list[Span]:
     spans: list[Span] = []
     at = 0
     for was, now in zip(old, new, strict=False):
-        width = len(now[1]) if is_narrow(now[1]) else cells(now[1])
+        text = now[1]
+        width = len(text) if text.isascii() else cells(text)
         if was != now:
             if cells(was[1]) != width:
                 _append(spans, (at, row_cells(new)))
                 return spans
-            _append(spans, _changed_part(was, now, at, width))
+            if width:
+                _append(spans, _changed_part(was, now, at, width))
         at += width
     if len(old) != len(new) and at < row_cells(new):
         _append(spans, (at, row_cells(new)))

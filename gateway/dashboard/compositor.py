@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pytermgui.window_manager.compositor import Compositor
 from pytermgui.window_manager.window import Window
 
-from gateway.dashboard.canvas import Tile, changed_spans, flatten, slice_cells
+from gateway.dashboard.canvas import Tile, changes, flatten
 from gateway.dashboard.text import Row, cells, is_narrow
 from gateway.dashboard.theme import Theme
 
@@ -73,7 +73,7 @@ class Screen(Compositor):
             if force or shown is None:
                 written.append(self._painted(y, 0, row))
             elif shown != row:
-                written += [self._painted(y, at, slice_cells(row, at, end)) for at, end in changed_spans(shown, row)]
+                written += [self._painted(y, at, part) for at, part in changes(shown, row)]
         self._shown = rows
         if written:
             self._write(f"{_BEGIN}{''.join(written)}{_END}")
@@ -87,6 +87,6 @@ class Screen(Compositor):
             if not settled:
                 painted.append(f"\x1b[{x + 1}G")
             painted.append(self._theme.painted(role, text))
-            settled = is_narrow(text)
+            settled = text.isascii() or is_narrow(text)
             x += len(text) if settled else cells(text)
         return "".join(painted)

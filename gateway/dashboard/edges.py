@@ -1,54 +1,91 @@
 """What is not a panel: the footer and the overlay of keys, both from the key table, and the plea for more room."""
 
-from gateway.dashboard.keys import FOOTER, HELP, PANEL_ACTIONS
-from gateway.dashboard.layout import MIN_COLUMNS, MIN_ROWS, STANDARD_COLUMNS, Rect
-from gateway.dashboard.text import Row, clean, fit, right, row_cells
+from collections.abc import Sequence
+from itertools import zip_longest
+
+from gateway.dashboard.bindings import FOOTER, Action, help_lines
+from gateway.dashboard.layout import COMPACT_COLUMNS, MIN_COLUMNS, MIN_ROWS, Rect
+from gateway.dashboard.panels import readout
+from gateway.dashboard.text import Row, clean, fit, left, row_cells
 from gateway.dashboard.view import View, box
 
+# What has no meaning where there are no panels.
+_PANEL_ACTIONS = frozenset((Action.NEXT_PANEL, Action.ZOOM, Action.EARLIER, Action.WINDOW, Action.SORT))
+_GAP = 3
 
-def footer(rect: Rect, view: View) -> list[Row]:
-    """The keys, or the filter while it is typed; keys that do not fit are left out, `?` last of all."""
+
+def footer(rect: Rect, view: View, cursor_columns: int) -> list[Row]:
+    """The keys, the filter while it is typed, or what the cursor reads.
+
+    Keys that do not fit are left out, `?` last of all.
+    """
     ui = view.ui
     if ui.filtering:
-        row: Row = [
-            ("key", " / "),
-            ("text", clean(ui.filter_text)),
-            ("selected", " "),
-            ("label", "  Enter keep  Esc drop"),
-        ]
+        row: Row = [("key", " / "), ("text", clean(ui.filter_text)), ("selected", " ")]
+        if view.log.filter_error is not None:
+            row.append(("wrong", f"  {clean(view.log.filter_error)}"))
+        row.append(("label", "  ~ regex  ! without  Enter keep  Esc drop"))
         return [fit(row, rect.width)]
-    state = {"w": f"window {ui.window_s // 60}m", "f": "resume" if ui.frozen else "freeze"}
-    words = [(binding.shown, state.get(binding.shown, binding.footer)) for binding in FOOTER]
-    if rect.width < STANDARD_COLUMNS:
-        words = [(binding.shown, "") for binding in FOOTER if binding.action not in PANEL_ACTIONS]
-    *others, last = words
-    room = rect.width - 1 - _word_cells(last)
-    row = [("text", " ")]
+    if ui.cursor_ns is not None:
+        row = [("key", " ← → "), *readout(view, rect.width - 5, cursor_columns)]
+        return [fit(row, rect.width)]
+    state = {Action.WINDOW: f"window {ui.window_s // 60}m", Action.FREEZE: "resume" if ui.frozen else "freeze"}
+    words = [(binding.shown, state.get(binding.action, binding.footer)) for binding in FOOTER]
+    if rect.width < 2 * COMPACT_COLUMNS:
+        words = [(binding.shown, "") for binding in FOOTER if binding.action not in _PANEL_ACTIONS]
+    return [fit([("text", " "), *_as_many(words, rect.width - 1)], rect.width)]
+
+
+def _as_many(words: Sequence[tuple[str, str]], room: int) -> Row:
+    """The words that fit, the last one, which tells of all keys, first of all."""
+    *others, last = [_word(*word) for word in words]
+    room -= row_cells(last)
+    row: Row = []
     for word in others:
-        room -= _word_cells(word)
+        room -= row_cells(word)
         if room >= 0:
-            row += _word(word)
-    return [fit([*row, *_word(last)], rect.width)]
+            row += word
+    return row + last
 
 
-def _word(word: tuple[str, str]) -> Row:
-    key, text = word
+def _word(key: str, text: str) -> Row:
     return [("key", key), ("label", f" {text}  " if text else " ")]
 
 
-def _word_cells(word: tuple[str, str]) -> int:
-    return row_cells(_word(word))
+def help_size(columns: int, rows: int) -> tuple[int, int]:
+    """The width and height of the overlay of keys on a terminal of that size."""
+    body = _help_body(columns, rows)
+    return min(columns, max(map(row_cells, body)) + 4), min(rows, len(body) + 2)
 
 
 def help_rows(rect: Rect, view: View) -> list[Row]:
-    """Every key and what it does, from the table that dispatches them."""
-    body: list[Row] = [[("key", right(binding.shown, 9)), ("text", f"  {binding.help}")] for binding in HELP]
-    return box(rect, [("title.focus", "keys")], [[("label", "Esc closes")]], body, focused=True)
+    """Every key and what it does, from the table that dispatches them; scrolled where the terminal is too small."""
+    body, room = _help_body(rect.width, rect.height), rect.height - 2
+    first = min(view.ui.help_row, max(0, len(body) - room))
+    hint = "↑ ↓ more, Esc closes" if len(body) > room else "Esc closes"
+    return box(rect, [("title.focus", "keys")], [[("label", hint)]], body[first:], focused=True)
+
+
+def _help_body(columns: int, rows: int) -> list[Row]:
+    """One column where it is high enough, else two that end between sections where they fit beside each other."""
+    sections: list[list[Row]] = [
+        [[("title", heading)], *([("key", left(shown, 9)), ("text", f" {text}")] for shown, text in lines)]
+        for heading, lines in help_lines()
+    ]
+    whole = [row for section in sections for row in (*section, [])][:-1]
+    if len(whole) + 2 <= rows:
+        return whole
+    half = next(place for place in range(len(sections)) if 2 * sum(map(len, sections[:place])) >= len(whole) - place)
+    halves = [[row for section in part for row in (*section, [])][:-1] for part in (sections[:half], sections[half:])]
+    widths = [max(map(row_cells, part)) for part in halves]
+    if sum(widths) + _GAP + 4 > columns:
+        return whole
+    return [[*fit(one or [], widths[0] + _GAP), *fit(other or [], widths[1])] for one, other in zip_longest(*halves)]
 
 
 def too_small(rect: Rect, view: View) -> list[Row]:
     """What the dashboard needs, on a terminal that has less."""
-    lines = [f"too small: needs {MIN_COLUMNS}x{MIN_ROWS}", f"this is {rect.width}x{rect.height}", "q quits"]
+    lines = [f"needs {MIN_COLUMNS}x{MIN_ROWS}", f"is {rect.width}x{rect.height}", "q quits"]
     rows: list[Row] = [[("text", line)] for line in lines]
     padded = [*rows, *[[]] * max(0, rect.height - len(rows))][: rect.height]
     return [fit(row, rect.width) for row in padded]

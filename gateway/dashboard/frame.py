@@ -1,12 +1,12 @@
-"""One picture: everything that is known in, the finished rows of the screen out."""
+"""One picture: everything that is known in, the finished rows of every panel out."""
 
 from collections.abc import Callable, Mapping
 
-from gateway.dashboard import edges, logpanel, panels, tables
+from gateway.dashboard import edges, logpanel, panels, series, tables
 from gateway.dashboard.canvas import Tile
-from gateway.dashboard.keys import HELP
 from gateway.dashboard.layout import Layout, Rect, arrange
-from gateway.dashboard.text import Row
+from gateway.dashboard.state import Stage
+from gateway.dashboard.text import Row, clean, left
 from gateway.dashboard.view import View
 
 _DRAW: Mapping[str, Callable[[Rect, View], list[Row]]] = {
@@ -20,30 +20,72 @@ _DRAW: Mapping[str, Callable[[Rect, View], list[Row]]] = {
     "log": logpanel.log,
     "figures": panels.compact,
     "log lines": logpanel.log_lines,
-    "footer": edges.footer,
+    "line": panels.line_rows,
     "help": edges.help_rows,
+    "details": logpanel.details,
     "too small": edges.too_small,
 }
+
+# On fewer rows the line itself says what state it is in.
+LEAST_BANNER_ROWS = 3
 
 
 def _layout(view: View, columns: int, rows: int, zoomed: str | None) -> Layout:
     snapshot = view.snapshot
-    return arrange(columns, rows, models=len(snapshot.models), workers=len(snapshot.workers), zoomed=zoomed)
+    return arrange(
+        columns,
+        rows,
+        models=len(snapshot.models),
+        workers=len(snapshot.workers),
+        dropped=view.ui.dropped,
+        zoomed=zoomed,
+    )
 
 
-def focusable(view: View, columns: int, rows: int) -> tuple[str, ...]:
-    """The panels that Tab visits on a terminal of that size, also while one of them fills the screen."""
-    return _layout(view, columns, rows, None).focusable
+def stage(view: View, columns: int, rows: int) -> Stage:
+    """What the keys act on, on a terminal of that size."""
+    layout = _layout(view, columns, rows, view.ui.focus if view.ui.zoomed else None)
+    widths = {name: layout.panels[name].width - 4 for name in tables.TABLES if name in layout.panels}
+    column_ns = series.column_ns(view.ui.window_s, _cursor_columns(view, layout, columns))
+    now_ns = view.history.now_ns
+    return Stage(
+        panels=_layout(view, columns, rows, None).focusable,
+        columns={name: tables.TABLES[name].column_names(width) for name, width in widths.items()},
+        rows={name: table.names(view) for name, table in tables.TABLES.items()},
+        oldest_ns=now_ns - view.ui.window_s * series.SECOND_NS + column_ns,
+        now_ns=now_ns,
+        column_ns=column_ns,
+    )
+
+
+def _cursor_columns(view: View, layout: Layout, columns: int) -> int:
+    """How many columns the cursor goes through: those of the chart in focus, else of the first on the screen."""
+    charts = [name for name in (view.ui.focus, *panels.CHARTS) if name in panels.CHARTS and name in layout.panels]
+    return panels.chart_columns(charts[0], layout.panels[charts[0]], view) if charts else columns
 
 
 def build_tiles(view: View, columns: int, rows: int) -> list[Tile]:
     """The panels in reading order, what lies on top of others last."""
     layout = _layout(view, columns, rows, view.ui.focus if view.ui.zoomed else None)
-    tiles = [Tile(name, rect, _DRAW[name](rect, view)) for name, rect in layout.panels.items()]
-    if view.ui.help and layout.kind != "too small":
-        rect = _centred(66, len(HELP) + 2, columns, rows)
-        tiles.append(Tile("help", rect, _DRAW["help"](rect, view)))
-    return tiles
+    tiles = [Tile(name, rect, _DRAW[name](rect, view)) for name, rect in layout.panels.items() if name != "footer"]
+    if "footer" in layout.panels:
+        rect = layout.panels["footer"]
+        tiles.append(Tile("footer", rect, edges.footer(rect, view, _cursor_columns(view, layout, columns))))
+    if layout.kind in ("too small", "line"):
+        return tiles
+    overlays: list[tuple[str, Rect]] = []
+    if view.ui.details:
+        overlays.append(("details", _centred(100, logpanel.details_height(min(100, columns), view), columns, rows)))
+    if view.ui.help:
+        overlays.append(("help", _centred(*edges.help_size(columns, rows), columns, rows)))
+    return tiles + [Tile(name, rect, _DRAW[name](rect, view)) for name, rect in overlays]
+
+
+def banner(text: str, columns: int, rows: int) -> list[Tile]:
+    """A line across the screen above the footer, where every layout has no more than a border or a log line."""
+    if rows < LEAST_BANNER_ROWS:
+        return []
+    return [Tile("banner", Rect(0, rows - 2, columns, 1), [[("banner", left(f" {clean(text)}", columns))]])]
 
 
 def _centred(width: int, height: int, columns: int, rows: int) -> Rect:

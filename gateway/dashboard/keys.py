@@ -1,4 +1,4 @@
-"""Keys: an incremental decoder of what a terminal sends, and the one table that says what each key does.
+"""Keys: an incremental decoder of what a terminal sends.
 
 Theory of operation. Bytes pass an incremental UTF-8 decoder, so a character may be split anywhere. The decoded text is
 read by one regular expression of the sequences that terminals send (ECMA-48 CSI, SS3, Alt as a leading ESC). What could
@@ -9,9 +9,6 @@ everything is dropped.
 
 import codecs
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from enum import Enum, auto
 
 # A terminal sends a sequence in one go; over a slow link its bytes were seen up to 30 ms apart.
 ESCAPE_S = 0.040
@@ -92,87 +89,5 @@ def _plain_names(char: str) -> list[str]:
     if char in _CONTROL:
         return [_CONTROL[char]]
     if char < " ":
-        return [f"ctrl-{chr(ord(char) + 96)}"] if "\x01" <= char <= "\x1a" else []
+        return [f"ctrl-{chr(ord(char) + 96)}"] if "\x01" <= char <= "\x1a" else ["ctrl-\\"] if char == "\x1c" else []
     return [char] if char.isprintable() and char != "\ufffd" else []
-
-
-class Action(Enum):
-    """What a key can do."""
-
-    QUIT = auto()
-    BACK = auto()
-    SUSPEND = auto()
-    TOGGLE = auto()
-    FREEZE = auto()
-    FILTER = auto()
-    WINDOW_1 = auto()
-    WINDOW_5 = auto()
-    WINDOW_NEXT = auto()
-    SCALE = auto()
-    SORT = auto()
-    ZOOM = auto()
-    THEME = auto()
-    NEXT_PANEL = auto()
-    PREVIOUS_PANEL = auto()
-    HELP = auto()
-    UP = auto()
-    DOWN = auto()
-    PAGE_UP = auto()
-    PAGE_DOWN = auto()
-    TOP = auto()
-    END = auto()
-
-
-@dataclass(frozen=True)
-class Binding:
-    """One line of the key table; an empty `footer` keeps it out of the footer."""
-
-    action: Action
-    keys: tuple[str, ...]
-    shown: str
-    footer: str
-    help: str
-
-
-BINDINGS: tuple[Binding, ...] = (
-    Binding(Action.QUIT, ("q", "ctrl-c"), "q", "quit", "quit (also Ctrl-C)"),
-    Binding(Action.TOGGLE, ("d",), "d", "hide", "hide the dashboard, follow the log; d comes back"),
-    Binding(Action.FREEZE, ("f",), "f", "freeze", "hold the picture still; again to go on"),
-    Binding(Action.FILTER, ("/",), "/", "filter", "show only log lines that contain a text"),
-    Binding(Action.WINDOW_1, ("1",), "1", "", "charts over the last minute"),
-    Binding(Action.WINDOW_5, ("5",), "5", "", "charts over the last 5 minutes"),
-    Binding(Action.WINDOW_NEXT, ("w",), "w", "window", "charts over 1, 5 or 15 minutes in turn"),
-    Binding(Action.NEXT_PANEL, ("tab",), "tab", "panel", "focus the next panel"),
-    Binding(Action.PREVIOUS_PANEL, ("shift-tab",), "shift-tab", "", "focus the previous panel"),
-    Binding(Action.ZOOM, ("z",), "z", "zoom", "give the panel in focus the whole screen"),
-    Binding(Action.SORT, ("s",), "s", "sort", "sort models by rate, errors, p99, tokens, name"),
-    Binding(Action.SCALE, ("l",), "l", "log scale", "latency on a logarithmic or a linear axis"),
-    Binding(Action.THEME, ("t",), "t", "theme", "dark or light colours"),
-    Binding(Action.UP, ("up", "k"), "↑ ↓", "", "scroll the log by a line"),
-    Binding(Action.DOWN, ("down", "j"), "", "", ""),
-    Binding(Action.PAGE_UP, ("pgup",), "PgUp PgDn", "", "scroll the log by a page"),
-    Binding(Action.PAGE_DOWN, ("pgdn",), "", "", ""),
-    Binding(Action.TOP, ("home", "g"), "Home", "", "oldest line of the log"),
-    Binding(Action.END, ("end", "G"), "End", "", "newest line, and follow again"),
-    Binding(Action.SUSPEND, ("ctrl-z",), "Ctrl-Z", "", "suspend; fg comes back"),
-    Binding(Action.BACK, ("esc",), "Esc", "", "close what is open, else quit"),
-    Binding(Action.HELP, ("?",), "?", "keys", "show or hide these keys"),
-)
-
-
-def dispatch_table(bindings: Iterable[Binding]) -> Mapping[str, Action]:
-    """Key name to action; a key that stands twice is an error of the table."""
-    table: dict[str, Action] = {}
-    for binding in bindings:
-        for key in binding.keys:
-            if key in table:
-                raise ValueError(f"the key {key!r} is bound twice")
-            table[key] = binding.action
-    return table
-
-
-DISPATCH = dispatch_table(BINDINGS)
-FOOTER: Sequence[Binding] = tuple(binding for binding in BINDINGS if binding.footer)
-HELP: Sequence[Binding] = tuple(binding for binding in BINDINGS if binding.shown)
-# What has no meaning where there are no panels.
-PANEL_ACTIONS = frozenset((Action.NEXT_PANEL, Action.PREVIOUS_PANEL, Action.ZOOM, Action.SCALE))

@@ -1,16 +1,35 @@
-"""Where each panel stands: a pure function of the terminal size and what there is to show."""
+"""Where each panel stands: a pure function of the terminal size and what there is to show.
 
-from collections.abc import Mapping
+Theory of operation. Panels stand in bands, one below the other, and share the width of their band. A plan is a list of
+bands; of the plans whose panels fit at their smallest, the one that shows most panels is taken, and its rows are shared
+out: every band gets its smallest height, what is left goes by weight, and a band takes no more than it can use while
+others can. Panels that the user has dropped are taken out of the plans beforehand, so that the others fit into less.
+
+    columns x rows (nothing dropped)
+    100 x 30   normal     [requests latency] [errors tokens workers] [models] [log]; from 140 x 40 called wide
+     80 x 24   standard   [requests latency] [errors models] [log], and [tokens workers] where there are rows for it
+     40 x 24   portrait   [requests] [latency] [log], then [models] [errors] [tokens] [workers] as the rows allow
+     40 x 10   compact    figures, and the log without a border
+     20 x 1    line       figures in a line, or in as many lines as there are
+    less       too small  what is needed
+
+A larger terminal never shows less: each row of this table shows all that the rows below it show.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-MIN_COLUMNS, MIN_ROWS = 40, 10
-# The classic terminal; below it the charts give way to figures.
-STANDARD_COLUMNS, STANDARD_ROWS = 80, 24
-# From here on tokens and workers have panels of their own.
-FULL_COLUMNS, FULL_ROWS = 100, 30
+MIN_COLUMNS, MIN_ROWS = 20, 1
+COMPACT_COLUMNS, COMPACT_ROWS = 40, 10
+# Where the one panel that fills the screen leaves room for the status above it.
+_STATUS_BESIDE_ZOOM_ROWS = 16
+_WIDE_COLUMNS, _WIDE_ROWS = 140, 40
 
-Kind = Literal["too small", "compact", "standard", "full", "zoom"]
+Kind = Literal["too small", "line", "compact", "portrait", "standard", "normal", "wide", "zoom"]
+
+PANELS = ("requests", "latency", "errors", "tokens", "workers", "models", "log")
+"""What can be focused, dropped and zoomed, in reading order."""
 
 
 @dataclass(frozen=True)
@@ -33,69 +52,148 @@ class Layout:
     @property
     def focusable(self) -> tuple[str, ...]:
         """The panels that Tab visits, in reading order."""
-        return tuple(name for name in self.panels if name in FOCUSABLE)
+        return tuple(name for name in self.panels if name in PANELS)
 
 
-FOCUSABLE = ("requests", "latency", "errors", "tokens", "workers", "models", "log")
+@dataclass(frozen=True)
+class _Band:
+    """Panels beside each other, with the shares of the width that they get."""
+
+    panels: tuple[tuple[str, int], ...]
+    height: int
+    weight: int
+    # Beyond it more rows would stay empty; None for charts and the log, which use all that they get.
+    highest: int | None = None
 
 
-def arrange(columns: int, rows: int, *, models: int, workers: int, zoomed: str | None = None) -> Layout:
+@dataclass(frozen=True)
+class _Plan:
+    """Bands from top to bottom for a terminal of at least that many columns, below a status of that height."""
+
+    kind: Kind
+    columns: int
+    status: int
+    bands: tuple[_Band, ...]
+
+    @property
+    def panels(self) -> int:
+        """How many panels it shows."""
+        return sum(len(band.panels) for band in self.bands)
+
+    @property
+    def rows(self) -> int:
+        """The rows that it needs, the footer included."""
+        return self.status + sum(band.height for band in self.bands) + 1
+
+
+def arrange(
+    columns: int,
+    rows: int,
+    *,
+    models: int,
+    workers: int,
+    dropped: Iterable[str] = (),
+    zoomed: str | None = None,
+) -> Layout:
     """Lay out a terminal of that size for that many models and workers; `zoomed` fills the screen with one panel."""
     if columns < MIN_COLUMNS or rows < MIN_ROWS:
         return Layout("too small", {"too small": Rect(0, 0, max(0, columns), max(0, rows))})
-    footer = Rect(0, rows - 1, columns, 1)
-    if columns < STANDARD_COLUMNS or rows < STANDARD_ROWS:
-        # Five lines of figures; on a higher terminal the models come below them, then the log.
-        figures = 7 + (min(models, rows - 16) + 1 if rows >= 18 and models else 0)
-        log = Rect(0, figures, columns, rows - figures - 1)
-        return Layout("compact", {"figures": Rect(0, 0, columns, figures), "log lines": log, "footer": footer})
+    if columns < COMPACT_COLUMNS or rows < COMPACT_ROWS:
+        return Layout("line", {"line": Rect(0, 0, columns, rows)})
     if zoomed is not None:
-        status = Rect(0, 0, columns, 3)
-        return Layout("zoom", {"status": status, zoomed: Rect(0, 3, columns, rows - 4), "footer": footer})
-    if columns < FULL_COLUMNS or rows < FULL_ROWS:
-        return Layout("standard", _standard(columns, rows, models) | {"footer": footer})
-    return Layout("full", _full(columns, rows, models, workers) | {"footer": footer})
+        return Layout("zoom", _zoomed(columns, rows, zoomed))
+    gone = frozenset(dropped)
+    plans = [_without(gone, plan) for plan in _plans(models, workers) if columns >= plan.columns]
+    fitting = [plan for plan in plans if plan.bands and rows >= plan.rows]
+    if not fitting:
+        return Layout("compact", _compact(columns, rows, models, gone))
+    plan = max(fitting, key=lambda plan: plan.panels)
+    kind = "wide" if plan.kind == "normal" and columns >= _WIDE_COLUMNS and rows >= _WIDE_ROWS else plan.kind
+    return Layout(kind, _placed(plan, columns, rows))
 
 
-def _standard(columns: int, rows: int, models: int) -> dict[str, Rect]:
-    """Status, two charts, errors beside models, log: 3 + 7 + 7 + 6 rows at 24."""
-    extra = rows - STANDARD_ROWS
-    charts = 7 + extra // 3
-    # The table grows only for models that are there; the log takes what is left.
-    tables = 7 + min(extra // 3, max(0, models - 4))
-    log = rows - 1 - 3 - charts - tables
-    half = columns // 2
-    errors = max(26, columns // 4)
-    below = 3 + charts
-    return {
-        "status": Rect(0, 0, columns, 3),
-        "requests": Rect(0, 3, half, charts),
-        "latency": Rect(half, 3, columns - half, charts),
-        "errors": Rect(0, below, errors, tables),
-        "models": Rect(errors, below, columns - errors, tables),
-        "log": Rect(0, below + tables, columns, log),
-    }
+def _zoomed(columns: int, rows: int, name: str) -> dict[str, Rect]:
+    status = 3 if rows >= _STATUS_BESIDE_ZOOM_ROWS else 0
+    panels = {"status": Rect(0, 0, columns, status)} if status else {}
+    return panels | {name: Rect(0, status, columns, rows - status - 1), "footer": Rect(0, rows - 1, columns, 1)}
 
 
-def _full(columns: int, rows: int, models: int, workers: int) -> dict[str, Rect]:
-    """Status, two charts, errors beside tokens beside workers, models, log: 3 + 7 + 7 + 7 + 5 rows at 30."""
-    extra = rows - FULL_ROWS
-    # Two lines of border, one of heads and four models; from the extra rows a table takes what it has to show.
-    table = 7 + min(extra // 2, max(0, min(models, 17) - 4))
-    extra -= table - 7
-    charts = 7 + extra * 2 // 5
-    trio = 7 + min(extra // 4, max(4, workers + 1))
-    log = rows - 1 - 3 - charts - trio - table
-    half = columns // 2
-    third, middle = columns * 27 // 100, columns * 32 // 100
-    below = 3 + charts
-    return {
-        "status": Rect(0, 0, columns, 3),
-        "requests": Rect(0, 3, half, charts),
-        "latency": Rect(half, 3, columns - half, charts),
-        "errors": Rect(0, below, third, trio),
-        "tokens": Rect(third, below, middle, trio),
-        "workers": Rect(third + middle, below, columns - third - middle, trio),
-        "models": Rect(0, below + trio, columns, table),
-        "log": Rect(0, below + trio + table, columns, log),
-    }
+def _compact(columns: int, rows: int, models: int, gone: frozenset[str]) -> dict[str, Rect]:
+    """Five lines of figures; on a higher terminal the models come below them, then the log."""
+    figures = 7 + (min(models, rows - 16) + 1 if rows >= 18 and models else 0)
+    if "log" in gone:
+        figures = rows - 1
+    panels = {"figures": Rect(0, 0, columns, figures)}
+    if figures < rows - 1:
+        panels["log lines"] = Rect(0, figures, columns, rows - figures - 1)
+    return panels | {"footer": Rect(0, rows - 1, columns, 1)}
+
+
+def _plans(models: int, workers: int) -> list[_Plan]:
+    """From the richest to the plainest; where two show the same panels, the first is taken."""
+    # Two lines of border, one of heads; a table with little in it is not smaller than one of four rows.
+    table = 3 + max(4, models)
+    crew = 3 + max(4, workers) + 4
+    charts = _Band((("requests", 50), ("latency", 50)), 7, 8)
+    log = _Band((("log", 100),), 5, 5)
+    everything = (
+        charts,
+        _Band((("errors", 27), ("tokens", 32), ("workers", 41)), 7, 5, max(11, crew)),
+        _Band((("models", 100),), 7, 10, table),
+        log,
+    )
+    pairs = (charts, _Band((("errors", 33), ("models", 67)), 7, 5, max(10, table)), log)
+    beside = _Band((("tokens", 50), ("workers", 50)), 7, 3, max(11, crew))
+    stacked = (
+        _Band((("requests", 100),), 7, 6),
+        _Band((("latency", 100),), 7, 6),
+        _Band((("models", 100),), 7, 4, table),
+        _Band((("errors", 100),), 7, 3, 10),
+        _Band((("tokens", 100),), 7, 3, 10),
+        _Band((("workers", 100),), 7, 3, max(7, crew)),
+    )
+    return [
+        _Plan("normal", 100, 3, everything),
+        _Plan("standard", 80, 3, (*pairs[:2], beside, log)),
+        _Plan("standard", 80, 3, pairs),
+        *(_Plan("portrait", 40, 4, (*stacked[:shown], log)) for shown in range(len(stacked), 1, -1)),
+    ]
+
+
+def _without(gone: frozenset[str], plan: _Plan) -> _Plan:
+    bands = []
+    for band in plan.bands:
+        panels = tuple(panel for panel in band.panels if panel[0] not in gone)
+        if panels:
+            bands.append(_Band(panels, band.height, band.weight, band.highest))
+    return _Plan(plan.kind, plan.columns, plan.status, tuple(bands))
+
+
+def _placed(plan: _Plan, columns: int, rows: int) -> dict[str, Rect]:
+    panels = {"status": Rect(0, 0, columns, plan.status)}
+    y = plan.status
+    for band, height in zip(plan.bands, _heights(plan.bands, rows - plan.status - 1), strict=True):
+        x, share = 0, 0
+        whole = sum(weight for _, weight in band.panels)
+        for name, weight in band.panels:
+            share += weight
+            end = columns * share // whole
+            panels[name] = Rect(x, y, end - x, height)
+            x = end
+        y += height
+    return panels | {"footer": Rect(0, rows - 1, columns, 1)}
+
+
+def _heights(bands: Sequence[_Band], rows: int) -> list[int]:
+    """Share the rows out: each row goes to the band that is furthest below its share, among those that can use it."""
+    heights = [band.height for band in bands]
+    for _ in range(rows - sum(heights)):
+        hungry = [place for place, band in enumerate(bands) if band.highest is None or heights[place] < band.highest]
+        # Where only tables are left, the last one gets the rows that nobody can use.
+        place = min(
+            hungry or [len(bands) - 1],
+            # Of equals the lower one: at 80 x 24 the log has the odd row.
+            key=lambda place: ((heights[place] - bands[place].height) / bands[place].weight, -place),
+        )
+        heights[place] += 1
+    return heights

@@ -1,78 +1,353 @@
-"""The panel of the log: one line a record, in columns that one reads down."""
+"""The panel of the log: one line a record, in columns that one reads down; and one record in full.
+
+What gives way as the width shrinks: of a request first what has no column, then the request id, the tokens, the
+milliseconds of the time, the end of the model's name, the status, the provider; below that there are no columns, and
+the parts follow each other.
+
+A row is put together from pieces that know where in the text of the line they come from, so what the filter finds in
+that text, across columns too, is highlighted where it is on the screen.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 
 from gateway.dashboard.layout import Rect
-from gateway.dashboard.logview import LogLine
-from gateway.dashboard.text import NO_DATA, Row, clean, count, duration, fit, left, right, row_cells
-from gateway.dashboard.view import View, panel
-from gateway.logs.render import LEVEL_WORDS
+from gateway.dashboard.logfilter import LEAST_LEVEL, LogFilter, Spans
+from gateway.dashboard.logview import LogLine, LogView
+from gateway.dashboard.text import (
+    NO_DATA,
+    Row,
+    cells,
+    clean,
+    count,
+    cut,
+    duration,
+    fit,
+    is_narrow,
+    left,
+    right,
+    row_cells,
+)
+from gateway.dashboard.view import View, box, panel
+from gateway.logs.render import LEVEL_WORDS, visible
 
-_LEVEL_ROLES = {"warn": "warning", "error": "error", "crit": "error"}
+_LEVEL_ROLES = {"warning": "warning", "error": "error", "critical": "error"}
 _OUTCOME_ROLES = {"ok": "text", "cancelled": "warning"}
 
+# Columns with the space behind them: what they take in all, and what each of the others adds, in the order in which
+# they come as the width grows. A column never stays when a more important one has gone.
+_COLUMNS_FROM = 9 + 6 + 9 + 15 + 10 + 7
+_MORE_COLUMNS = (
+    *(("provider", 12), ("status", 4), ("more of the model", 4)),
+    *(("milliseconds", 4), ("tokens", 18), ("request id", 14)),
+)
+# Less than a word of a message says nothing, and a narrower column of wrapped text is no text.
+_LEAST_MESSAGE, _LEAST_WRAPPED = 10, 16
+# A request id is 20 characters long; the first 12 of them are enough to tell two apart.
+_ID_CELLS, _ID_REST = 12, 8
+_TITLE_TEXT = 32
+# A screen of lines, each selected or not, at two widths.
+_CACHED_LINES = 512
 
-def _head(line: LogLine, time: str) -> Row:
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """A part of a row; its first `kept` characters are those of the line's text from `at`."""
+
+    role: str
+    shown: str
+    at: int = 0
+    kept: int = 0
+
+    def segments(self, spans: Spans, role: str) -> Iterator[tuple[str, str]]:
+        """The piece in that role, and what lies in one of the spans in the role `match`."""
+        done = 0
+        for start, stop in spans:
+            first, last = max(start - self.at, done), min(stop - self.at, self.kept)
+            if first < last:
+                if done < first:
+                    yield role, self.shown[done:first]
+                yield "match", self.shown[first:last]
+                done = last
+        if done < len(self.shown):
+            yield role, self.shown[done:]
+
+
+@lru_cache(maxsize=64)
+def _columns(width: int) -> tuple[frozenset[str], int, int]:
+    """The columns that fit beside those that are always there, and how wide the model and the request id are."""
+    room = width - _COLUMNS_FROM
+    shown = set()
+    for name, taken in _MORE_COLUMNS:
+        if taken > room:
+            break
+        shown.add(name)
+        room -= taken
+    more_model = min(6, room // 5)
+    id_rest = _ID_REST if room - more_model >= 5 * _ID_REST else 0
+    model = 14 + more_model + (4 if "more of the model" in shown else 0)
+    return frozenset(shown), model, _ID_CELLS + id_rest
+
+
+class _Pieces:
+    """Puts the pieces of one line together, with their places in its text."""
+
+    def __init__(self, line: LogLine) -> None:
+        words = line.words
+        self.row: list[_Piece] = []
+        self._places: dict[str, tuple[str, int]] = {}
+        at = 0
+        parts = {
+            "level": clean(line.level),
+            "route": words.route,
+            "model": words.model,
+            "provider": words.provider,
+            "status": words.status,
+            "outcome": words.outcome,
+            "request id": words.request_id,
+            "message": words.message,
+        }
+        for name, part in parts.items():
+            self._places[name] = (part, at)
+            at += len(part) + 1 if part else 0
+
+    def plain(self, role: str, text: str) -> None:
+        """Append what is not in the text of the line."""
+        self.row.append(_Piece(role, text))
+
+    def part(self, name: str, role: str, width: int | None = None, start: int = 0, stop: int | None = None) -> None:
+        """Append a part, or from `start` to `stop` of it, cut or padded to `width` cells if one is given."""
+        whole, at = self._places[name]
+        text = whole[start:stop]
+        shown = text if width is None else cut(text, width)
+        kept = len(text) if shown == text else max(0, len(shown) - 1)
+        padding = "" if width is None else " " * (width - cells(shown))
+        self.row.append(_Piece(role, shown + padding, at + start, kept))
+
+    @property
+    def width(self) -> int:
+        """The cells of the row so far."""
+        return sum(cells(piece.shown) for piece in self.row)
+
+
+def _put_together(line: LogLine, width: int, wrap: bool, selected: bool) -> list[list[_Piece]]:
+    """The rows of a line; without `wrap` it is one, and its message goes on beyond the width."""
+    pieces = _Pieces(line)
+    words = line.words
+    more, model, id_cells = _columns(width)
+    pieces.plain("dim", line.time if "milliseconds" in more else line.time[:8])
+    pieces.plain("key" if selected else "dim", "→" if selected else " ")
     level = LEVEL_WORDS.get(line.level, line.level)
-    return [("dim", f"{time} "), (_LEVEL_ROLES.get(level, "info"), left(level, 6))]
+    pieces.part("level", _LEVEL_ROLES.get(line.level, "info"), None, 0, len(level))
+    pieces.plain("dim", " " * max(1, 6 - cells(clean(level))))
+    head = pieces.width
+    if words.is_request and width < _COLUMNS_FROM:
+        _follow_each_other(pieces, line)
+    elif words.is_request:
+        _in_columns(pieces, line, more, model, id_cells)
+        if wrap or width - pieces.width >= _LEAST_MESSAGE:
+            pieces.plain("text", "  ")
+        else:
+            return [pieces.row]
+    if not wrap:
+        pieces.part("message", "text", max(0, width - pieces.width))
+        return [pieces.row]
+    return _with_message(pieces, words.message, width, head)
 
 
-def _log_row(line: LogLine, width: int) -> Row:
-    row = _head(line, line.time if width >= 90 else line.time[:8])
-    if not line.is_request:
-        return [*row, ("text", line.message)]
-    model_width = max(14, min(24, width // 7))
-    provider_width = max(9, min(12, width // 11))
-    row += [("label", left(line.route, 8) + " "), ("text", left(line.model, model_width)), ("dim", " → ")]
-    row += [("text", left(line.provider, provider_width)), ("dim", f" {left(line.status, 4)}")]
-    row.append((_OUTCOME_ROLES.get(line.outcome, "errors"), left(line.outcome, 10)))
-    row.append(("text", right(duration(line.latency_ms), 7)))
-    if width >= 90:
-        row += [
-            ("tokens.in", right(_arrow(line.input_tokens, "↑"), 9)),
-            ("tokens.out", right(_arrow(line.output_tokens, "↓"), 9)),
-        ]
-    if width >= 120:
-        row.append(("dim", "  " + (left(line.request_id, 12) if line.message else line.request_id)))
-    # Less than a word of it says nothing.
-    return [*row, ("text", f"  {line.message}")] if line.message and width - row_cells(row) >= 10 else row
+def _follow_each_other(pieces: _Pieces, line: LogLine) -> None:
+    words = line.words
+    pieces.part("model", "text")
+    pieces.plain("text", " ")
+    pieces.part("outcome", _OUTCOME_ROLES.get(words.outcome, "errors"))
+    pieces.plain("text", f" {duration(words.latency_ms)} ")
+
+
+def _in_columns(pieces: _Pieces, line: LogLine, more: frozenset[str], model: int, id_cells: int) -> None:
+    words = line.words
+    pieces.part("route", "label", 8)
+    pieces.plain("text", " ")
+    pieces.part("model", "text", model)
+    if "provider" in more:
+        pieces.plain("dim", " → ")
+        pieces.part("provider", "text", 9)
+    pieces.plain("text", " ")
+    if "status" in more:
+        pieces.part("status", "dim", 4)
+    pieces.part("outcome", _OUTCOME_ROLES.get(words.outcome, "errors"), 10)
+    pieces.plain("text", right(duration(words.latency_ms), 7))
+    if "tokens" in more:
+        pieces.plain("tokens.in", right(_arrow(words.input_tokens, "↑"), 9))
+        pieces.plain("tokens.out", right(_arrow(words.output_tokens, "↓"), 9))
+    if "request id" in more:
+        pieces.plain("text", "  ")
+        pieces.part("request id", "dim", id_cells)
 
 
 def _arrow(tokens: int | None, sign: str) -> str:
     return NO_DATA if tokens is None else f"{tokens:,}{sign}"
 
 
-def _log_state(view: View) -> list[Row]:
-    log = view.log
-    if log.following:
-        state: Row = [("live", "following")]
-    elif log.below:
-        state = [("halt", f"{count(log.below)} new below")]
+def _with_message(pieces: _Pieces, message: str, width: int, head: int) -> list[list[_Piece]]:
+    """The row, and the message behind it or below it, one piece a row, all from the same column."""
+    rows = [pieces.row]
+    indent = pieces.width
+    fits = width - indent >= _LEAST_WRAPPED
+    if not fits:
+        indent = head if width - head >= _LEAST_WRAPPED else min(2, width - 1)
+    for index, (start, stop) in enumerate(_wrapped(message, width - indent)):
+        if index or not fits:
+            pieces.row = [_Piece("text", " " * indent)]
+            rows.append(pieces.row)
+        pieces.part("message", "text", width - indent, start, stop)
+    return rows
+
+
+def _wrapped(text: str, width: int) -> list[tuple[int, int]]:
+    """Where the rows of a text begin and end, broken at spaces where that leaves them at least half full."""
+    rows = []
+    start = 0
+    while start < len(text):
+        stop = following = _fitting(text, start, width)
+        if stop < len(text):
+            space = text.rfind(" ", start + (stop - start) // 2 + 1, stop + 1)
+            if space >= 0:
+                stop, following = space, space + 1
+        rows.append((start, stop))
+        start = following
+    return rows
+
+
+def _fitting(text: str, start: int, width: int) -> int:
+    """Where the row that begins at `start` has to end; it holds at least one character."""
+    if is_narrow(text):
+        return min(len(text), start + max(1, width))
+    used, stop = cells(text[start]), start + 1
+    while stop < len(text) and (used := used + cells(text[stop])) <= width:
+        stop += 1
+    return stop
+
+
+@lru_cache(maxsize=_CACHED_LINES)
+def _rows(line: LogLine, width: int, wrap: bool, log_filter: LogFilter, selected: bool) -> Sequence[Row]:
+    """The rows of a line, each exactly as wide; of the selected one every cell is marked."""
+    spans = log_filter.spans(line.text)
+    rows = []
+    for pieces in _put_together(line, width, wrap, selected):
+        segments: Row = []
+        for piece in pieces:
+            segments += piece.segments(spans, "selected" if selected else piece.role)
+        if selected:
+            segments.append(("selected", " " * max(0, width - row_cells(segments))))
+        rows.append(fit((segment for segment in segments if segment[1]), width))
+    return rows
+
+
+def _body(view: View, width: int, rows: int) -> list[Row]:
+    """What the log shows in that many rows."""
+    log, wrap = view.log, view.ui.wrap
+    height = (lambda line: len(_rows(line, width, True, log.filter, False))) if wrap else None
+    lines = log.visible(rows, height)
+    selected = log.selected
+    drawn = [row for line in lines for row in _rows(line, width, wrap, log.filter, line is selected)]
+    return drawn[log.skipped : log.skipped + max(0, rows)] or [[("dim", _nothing(log))]]
+
+
+def _nothing(log: LogView) -> str:
+    """Why there is no line, and what to do."""
+    if not log.kept:
+        return "no records yet; send a request, and its line stands here"
+    if log.filter.found is not None:
+        return f"none of {count(log.kept)} lines matches; / changes the filter, Esc drops it"
+    return f"none of {count(log.kept)} lines is of level {log.filter.level} or above"
+
+
+def _figures(view: View) -> list[Row]:
+    """The state of the log for its title, what matters most first."""
+    log, wanted = view.log, view.log.filter
+    if log.below:
+        state: Row = [("halt", f"{count(log.below)} new below")]
+    elif log.following and not view.ui.frozen:
+        state = [("live", "following")]
     else:
         state = [("halt", "held")]
     parts = [state]
-    if log.filter:
-        parts.append([("halt", f"filter {clean(view.ui.filter_text)!r} {count(log.matching)} of {count(log.kept)}")])
-    dropped = log.lost + view.snapshot.log.dropped
-    parts.append([("label" if not dropped else "warning", f"{count(dropped)} lost")])
+    if log.filter_error is not None:
+        parts.append([("wrong", cut(f"wrong: {log.filter_error}", 2 * _TITLE_TEXT))])
+    if wanted.found is not None:
+        parts.append([("label", "/ "), ("match", cut(clean(wanted.text), _TITLE_TEXT))])
+    is_restricted = wanted.found is not None or wanted.level != LEAST_LEVEL
+    if is_restricted:
+        parts.append([("halt", f"{count(log.matching)} of {count(log.kept)}")])
+    level = LEVEL_WORDS.get(wanted.level, wanted.level)
+    parts.append([("label" if wanted.level == LEAST_LEVEL else "halt", f"{level}+")])
+    lost = log.lost + view.snapshot.log.dropped
+    parts.append([("warning" if lost else "label", f"{count(lost)} lost")])
     return [*parts, [("label", f"{count(log.total)} records")]]
 
 
 def log(rect: Rect, view: View) -> list[Row]:
     """The log, newest at the bottom, and whether it follows."""
-    inner, room = rect.width - 4, rect.height - 2
-    body = [_log_row(line, inner) for line in view.log.visible(room)]
-    if not body:
-        body = [[("dim", "no line matches the filter" if view.log.filter else "no log lines yet")]]
-    return panel("log", rect, view, _log_state(view), body)
+    body = _body(view, max(1, rect.width - 4), rect.height - 2)
+    return panel("log", rect, view, _figures(view), body)
 
 
 def log_lines(rect: Rect, view: View) -> list[Row]:
     """The log without a border, for a small terminal."""
-    rows: list[Row] = []
-    for line in view.log.visible(rect.height):
-        row = _head(line, line.time[:8])
-        if line.is_request:
-            row += [("text", f"{line.model} "), (_OUTCOME_ROLES.get(line.outcome, "errors"), line.outcome)]
-            row.append(("text", f" {duration(line.latency_ms)} "))
-        rows.append([*row, ("text", line.message)])
+    rows = _body(view, rect.width, rect.height)[: rect.height]
     rows += [[]] * (rect.height - len(rows))
     return [fit(row, rect.width) for row in rows]
+
+
+def details(rect: Rect, view: View, offset: int = 0) -> list[Row]:
+    """Every field of the selected record, or of the newest: a box, scrolled by `offset` rows as far as it goes."""
+    body = _fields(view, max(1, rect.width - 4))
+    room = rect.height - 2
+    offset = max(0, min(offset, len(body) - room))
+    left_over = len(body) - offset - room
+    figures: list[Row] = [[("halt", f"{count(left_over)} more rows")]] if left_over > 0 else []
+    figures.append([("label", "Esc closes")])
+    return box(rect, [("title.focus", "record")], figures, body[offset:], focused=True)
+
+
+def details_height(width: int, view: View) -> int:
+    """How many rows a box of details of that width takes if it is to show all."""
+    return len(_fields(view, max(1, width - 4))) + 2
+
+
+def _fields(view: View, width: int) -> list[Row]:
+    line = view.log.selected or view.log.newest
+    if line is None:
+        return [[("dim", _nothing(view.log))]]
+    values = {name: clean(visible(value)) for name, value in _values(line).items()}
+    names = [clean(visible(name)) for name in values]
+    # A name that is longer than all of ours does not push its value off the box.
+    name_width = min(max(map(cells, names)), max(1, width // 3))
+    room = max(1, width - name_width - 2)
+    body: list[Row] = []
+    for name, value in zip(names, values.values(), strict=True):
+        label: tuple[str, str] = ("label", f"{left(name, name_width)}  ")
+        for start, stop in _wrapped(value, room) or [(0, 0)]:
+            body.append([label, ("text", value[start:stop])])
+            label = ("label", " " * (name_width + 2))
+    return body
+
+
+def _values(line: LogLine) -> Mapping[str, str]:
+    """What a record holds, by name, as text; JSON for what is no text. A field never hides one of our own names."""
+    record = line.record
+    ours = {
+        "time": line.moment.isoformat(sep=" ", timespec="milliseconds"),
+        "level": record.level,
+        "source": record.source,
+        "event": record.event,
+    }
+    theirs = {
+        f"{name} (field)" if name in ours else name: value
+        if isinstance(value, str)
+        else json.dumps(value, ensure_ascii=False)
+        for name, value in record.fields.items()
+    }
+    return ours | theirs

@@ -1,15 +1,27 @@
-"""The log as the panel shows it: lines ready to draw, a filter, and a scroll position that stays on its line.
+"""The log as the panel shows it: lines, a filter, a selected line, and a picture that stays where it is.
 
-Theory of operation. Every line has a number that never changes. Following means that the last matching line is at the
-bottom. Scrolling up pins the line at the bottom by its number (the anchor), so new lines and forgotten ones do not move
-the picture; they are counted. Scrolling down to the last line, or `end`, follows again.
+Theory of operation. Every line has a number that never changes, and every position is such a number, so lines that come
+and lines that are forgotten move nothing.
+
+    following   nothing is selected; the newest matching line ends the picture
+    held        a line is selected; the picture begins with the line that it began with, and moves only as far as the
+                selection would leave it, or as there is room below the newest line
+
+Moving up while following selects the line above the last one of the picture and holds; moving down past the newest
+line, or `end`, follows again. A number whose line does not match the filter stands for the nearest older line that
+does, or for the oldest. A filter that is dropped leaves everything where it was, unless one has moved meanwhile.
+
+`visible` draws the conclusions: it scrolls the selection into the picture, since only there it is known how many rows
+there are and how many each line takes. Lines of a held picture are not forgotten as long as they are in it.
 """
 
-from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+import copy
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
+from gateway.dashboard.logfilter import LEAST_LEVEL, FilterError, LogFilter, parse
 from gateway.dashboard.text import clean
 from gateway.logs.render import REQUEST_EVENT, ROUTE_WORDS
 from gateway.logs.ring import LogRecord
@@ -23,98 +35,149 @@ _SHOWN_APART = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class LogLine:
-    """One record with everything cleaned; `message` is the text of a record that is not a request line."""
+class Words:
+    """What a record says, cleaned; `message` is what has no column. `text` is all of it in the order of the columns."""
 
-    number: int
-    time: str
-    level: str
-    is_request: bool
+    text: str
     message: str
+    is_request: bool = False
     route: str = ""
     model: str = ""
     provider: str = ""
     status: str = ""
     outcome: str = ""
+    request_id: str = ""
     latency_ms: float | None = None
     input_tokens: int | None = None
     output_tokens: int | None = None
-    request_id: str = ""
-
-    def contains(self, needle: str) -> bool:
-        """Whether the case-folded text occurs in any part that the panel can show."""
-        parts = (self.level, self.route, self.model, self.provider, self.status, self.outcome, self.request_id)
-        return needle in " ".join((*parts, self.message)).casefold()
 
 
-def make_line(number: int, record: LogRecord, zone: tzinfo | None) -> LogLine:
-    """The line of a record; times are shown in `zone`, None for the local one."""
+class LogLine:
+    """One record with its number; what it says is worked out when somebody wants to know, and kept."""
+
+    __slots__ = ("_words", "_zone", "number", "record")
+
+    def __init__(self, number: int, record: LogRecord, zone: tzinfo | None = None) -> None:
+        self.number = number
+        self.record = record
+        self._zone = zone
+        self._words: Words | None = None
+
+    @property
+    def level(self) -> str:
+        """The level by its name."""
+        return self.record.level
+
+    @property
+    def time(self) -> str:
+        """The time of day in milliseconds, 12 characters."""
+        return self.moment.strftime("%H:%M:%S.%f")[:-3]
+
+    @property
+    def moment(self) -> datetime:
+        """When the record was written, in the time zone of the log."""
+        return datetime.fromtimestamp(self.record.time_ns / 1e9, self._zone)
+
+    @property
+    def words(self) -> Words:
+        """What the record says."""
+        if self._words is None:
+            self._words = _words_of(self.record)
+        return self._words
+
+    @property
+    def text(self) -> str:
+        """What a filter looks at."""
+        return self.words.text
+
+    @property
+    def message(self) -> str:
+        """What has no column of its own."""
+        return self.words.message
+
+
+def _words_of(record: LogRecord) -> Words:
     fields = record.fields
-    when = datetime.fromtimestamp(record.time_ns / 1e9, zone).strftime("%H:%M:%S.%f")[:-3]
-    level = clean(str(record.level).lower())
+    level = clean(record.level)
     if record.event != REQUEST_EVENT:
-        message = " ".join([record.event, *(f"{name}={value}" for name, value in fields.items())])
-        return LogLine(number, when, level, False, clean(message))
+        message = clean(" ".join([record.event, *(f"{name}={value}" for name, value in fields.items())]))
+        return Words(f"{level} {message}", message)
     path = str(fields.get("path", "")).partition("?")[0]
     attempts = fields.get("attempts")
     error = fields.get("error")
     notes = [str(error)] if error else []
     notes += [f"{attempts} attempts"] if isinstance(attempts, int) and attempts > 1 else []
     notes += [f"{name}={value}" for name, value in fields.items() if name not in _SHOWN_APART]
-    return LogLine(
-        number,
-        when,
-        level,
+    route = ROUTE_WORDS.get(path) or clean(path.rpartition("/")[2])
+    names = ("model", "provider", "status", "outcome", "request_id")
+    model, provider, status, outcome, request_id = [clean(str(fields.get(name) or "")) for name in names]
+    message = clean(", ".join(notes))
+    columns = (level, route, model, provider, status, outcome, request_id, message)
+    return Words(
+        " ".join(filter(None, columns)),
+        message,
         True,
-        clean(", ".join(notes)),
-        route=ROUTE_WORDS.get(path) or clean(path.rpartition("/")[2]),
-        model=clean(str(fields.get("model") or "")),
-        provider=clean(str(fields.get("provider") or "")),
-        status=clean(str(fields.get("status") or "")),
-        outcome=clean(str(fields.get("outcome") or "")),
-        latency_ms=_number(fields.get("ms")),
-        input_tokens=_whole(fields.get("input_tokens")),
-        output_tokens=_whole(fields.get("output_tokens")),
-        request_id=clean(str(fields.get("request_id") or "")),
+        *(route, model, provider, status, outcome, request_id),
+        _number(fields.get("ms")),
+        _whole(fields.get("input_tokens")),
+        _whole(fields.get("output_tokens")),
     )
 
 
+# Figures of a request are far below; beyond, a number has no short form.
+_LARGEST = 10**15
+
+
 def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) else None
+    return float(value) if isinstance(value, int | float) and 0 <= value <= _LARGEST else None
 
 
 def _whole(value: object) -> int | None:
-    return int(value) if isinstance(value, int | float) else None
+    return int(value) if isinstance(value, int | float) and 0 <= value <= _LARGEST else None
 
 
 class LogView:
-    """The newest `keep` lines, the filter and the scroll position."""
+    """The newest `keep` lines, the filter, the selected line and the position of the picture.
+
+    `total` counts all lines that ever came, and `lost` is set to the number of those that nobody could read. Times are
+    shown in `zone`, None for the local one. `filter_error` says what is wrong with the filter that was set last.
+    """
 
     def __init__(self, keep: int = 10_000, zone: tzinfo | None = None) -> None:
         self._keep = keep
         self._zone = zone
         self._lines: list[LogLine] = []
         self._matching: list[LogLine] = []
-        self._needle = ""
-        self._anchor: int | None = None
-        self._rows = 1
+        self._selected: int | None = None
+        # The lines of the last picture, and how many rows of the first one lie above it.
+        self._picture: Sequence[LogLine] = ()
+        self._skipped = 0
+        self._first = 0
+        # How many lines of a held picture were kept beyond the others when lines were forgotten last.
+        self._held = 0
+        # Where the picture began when the filter was changed, until somebody moves.
+        self._before_filter: tuple[int, int] | None = None
+        self.filter: LogFilter = parse("", LEAST_LEVEL)
+        self.filter_error: str | None = None
         self.total = 0
         self.lost = 0
 
     @property
-    def filter(self) -> str:
-        """The text that shown lines contain, case-folded."""
-        return self._needle
-
-    @property
     def following(self) -> bool:
         """Whether the newest line is at the bottom and stays there."""
-        return self._anchor is None
+        return self._selected is None
 
     @property
-    def below(self) -> int:
-        """How many matching lines are newer than the one at the bottom."""
-        return len(self._matching) - self._bottom()
+    def selected(self) -> LogLine | None:
+        """The selected line, None while following or if no line matches."""
+        if self._selected is None or not self._matching:
+            return None
+        return self._matching[self._nearest(self._selected)]
+
+    @property
+    def newest(self) -> LogLine | None:
+        """The newest matching line."""
+        return self._matching[-1] if self._matching else None
 
     @property
     def kept(self) -> int:
@@ -126,72 +189,161 @@ class LogView:
         """How many kept lines match the filter."""
         return len(self._matching)
 
+    @property
+    def below(self) -> int:
+        """How many matching lines are newer than the last one of the picture; 0 while following."""
+        if self._selected is None:
+            return 0
+        last = self._picture[-1].number if self._picture else self._selected
+        return len(self._matching) - bisect_right(self._matching, last, key=_number_of)
+
+    @property
+    def skipped(self) -> int:
+        """How many rows of the first visible line lie above the picture."""
+        return self._skipped
+
     def add(self, records: Iterable[LogRecord]) -> None:
         """Take in new records, oldest first."""
-        for record in records:
-            line = make_line(self.total, record, self._zone)
-            self.total += 1
-            self._lines.append(line)
-            if line.contains(self._needle):
-                self._matching.append(line)
+        zone = self._zone
+        lines = [LogLine(number, record, zone) for number, record in enumerate(records, self.total)]
+        self.total += len(lines)
+        self._lines += lines
+        self._matching += self.filter.select(lines)
         # In bulk, because taking from the front of a list moves the rest of it.
         if len(self._lines) > self._keep + self._keep // 8:
-            del self._lines[: len(self._lines) - self._keep]
-            oldest = self._lines[0].number
-            del self._matching[: bisect_right(self._matching, oldest - 1, key=_number_of)]
+            self._forget(self.total - self._keep)
 
-    def set_filter(self, text: str) -> None:
-        """Show only lines that contain `text`, whatever the case; an empty text shows all."""
-        self._needle = text.casefold()
-        self._matching = [line for line in self._lines if line.contains(self._needle)]
+    def copy(self) -> "LogView":
+        """The log as it is now; what happens to either of the two does not change the other."""
+        twin = copy.copy(self)
+        twin._lines = self._lines.copy()
+        twin._matching = self._matching.copy()
+        return twin
 
-    def hold(self) -> None:
-        """Stay on the line that is at the bottom now."""
-        if self._anchor is None:
-            self._anchor = self._matching[-1].number if self._matching else self.total - 1
+    def set_filter(self, text: str, level: str = LEAST_LEVEL) -> None:
+        """Show only lines of at least that level that match the text (syntax: logfilter.py).
+
+        If the text is wrong, the filter in force stays there with its text and level, and `filter_error` says why.
+        """
+        try:
+            wanted = parse(text, level)
+        except FilterError as error:
+            self.filter_error = str(error)
+            return
+        self.filter_error = None
+        self.filter = wanted
+        if self._selected is not None:
+            self._before_filter = self._before_filter or (self._first, self._skipped)
+            self._first, self._skipped = self._before_filter
+        self._matching = wanted.select(self._lines)
+
+    def clear_filter(self) -> None:
+        """Show all lines of every level."""
+        self.set_filter("")
+
+    def move(self, lines: int) -> None:
+        """Move the selection by that many lines, down if positive; down past the newest line it follows again."""
+        self._before_filter = None
+        if not self._matching:
+            return
+        target = self._cursor() + lines
+        if lines > 0 and (self._selected is None or target >= len(self._matching)):
+            self.end()
+        else:
+            self._selected = self._matching[max(0, target)].number
+
+    def page(self, pages: int) -> None:
+        """Move selection and picture by that many pages less a line of overlap each, down if positive."""
+        lines = pages * max(1, len(self._picture) - 1)
+        first = bisect_left(self._matching, self._first, key=_number_of) + lines
+        self.move(lines)
+        if self._matching and not self.following:
+            self._first = self._matching[min(max(0, first), len(self._matching) - 1)].number
+            self._skipped = 0
+
+    def top(self) -> None:
+        """Select the oldest line."""
+        self.move(-len(self._matching))
 
     def end(self) -> None:
         """Show the newest line and follow."""
-        self._anchor = None
+        self._selected = None
+        self._before_filter = None
 
-    def scroll(self, lines: int) -> None:
-        """Move by that many lines, down if positive; at the last line it follows again."""
-        position = self._bottom() + lines
-        if not self._matching or position >= len(self._matching):
-            self.end()
-        else:
-            self._anchor = self._matching[max(position, min(self._rows, len(self._matching))) - 1].number
-            if self._anchor == self._matching[-1].number:
-                self.end()
+    def visible(self, rows: int, height: Callable[[LogLine], int] | None = None) -> Sequence[LogLine]:
+        """The lines of a picture of that many rows, oldest first, and from now on the picture to hold.
 
-    def page(self, pages: int) -> None:
-        """Move by that many pages less a line of overlap each, down if positive."""
-        self.scroll(pages * max(1, self._rows - 1))
-
-    def top(self) -> None:
-        """Show the oldest line."""
-        self.scroll(-len(self._matching))
-
-    def visible(self, rows: int) -> Sequence[LogLine]:
-        """The lines of a panel of that many rows, oldest first."""
-        self._rows = max(1, rows)
-        bottom = max(self._bottom(), min(rows, len(self._matching)))
-        return self._matching[max(0, bottom - rows) : bottom]
+        `height` tells how many rows a line takes, at least one; without it, each takes one. Of the first line,
+        `skipped` rows lie above the picture, and the last one may go on below it.
+        """
+        if rows <= 0:
+            return ()
+        heights = height or _one
+        first, self._skipped = self._begin(rows, heights) if self._matching else (0, 0)
+        room, last = rows + self._skipped, first
+        while room > 0 and last < len(self._matching):
+            room -= heights(self._matching[last])
+            last += 1
+        self._picture = self._matching[first:last]
+        if self._picture:
+            self._first = self._picture[0].number
+        return self._picture
 
     def check_valid(self) -> None:
         """Assert what must always hold."""
         numbers = [line.number for line in self._lines]
-        assert numbers == list(range(self.total - len(numbers), self.total))
-        assert [line for line in self._lines if line.contains(self._needle)] == self._matching
+        newest = min(self.total, self._keep)
+        assert numbers[len(numbers) - newest :] == list(range(self.total - newest, self.total))
+        assert numbers == sorted(set(numbers))
+        assert len(numbers) <= self._keep + max(self._keep // 8, self._held)
+        assert self.filter.select(self._lines) == self._matching
         assert 0 <= self.below <= len(self._matching)
-        assert not self.following or self.below == 0
+        assert not self.following or (self.below == 0 and self.selected is None)
+        assert self.following or not self._matching or self.selected in self._matching
 
-    def _bottom(self) -> int:
-        """How many matching lines are at or above the bottom of the panel."""
-        if self._anchor is None:
-            return len(self._matching)
-        return bisect_right(self._matching, self._anchor, key=_number_of)
+    def _forget(self, oldest: int) -> None:
+        """Drop the lines before that number, apart from those of a held picture."""
+        held = [] if self.following else [line for line in self._picture if line.number < oldest]
+        self._held = len(held)
+        self._lines = held + self._lines[bisect_left(self._lines, oldest, key=_number_of) :]
+        self._matching = (
+            self.filter.select(held) + self._matching[bisect_left(self._matching, oldest, key=_number_of) :]
+        )
+
+    def _nearest(self, number: int) -> int:
+        """The index of the matching line that a number stands for."""
+        return max(0, bisect_right(self._matching, number, key=_number_of) - 1)
+
+    def _cursor(self) -> int:
+        """The index of the selected line, while following of the last one of the picture."""
+        if self._selected is not None:
+            return self._nearest(self._selected)
+        return self._nearest(self._picture[-1].number) if self._picture else len(self._matching) - 1
+
+    def _begin(self, rows: int, height: Callable[[LogLine], int]) -> tuple[int, int]:
+        """Where the picture begins: the index of a line, and how many rows of it lie above."""
+        end = self._ending(len(self._matching) - 1, rows, height)
+        if self._selected is None:
+            return end
+        first = min(bisect_left(self._matching, self._first, key=_number_of), len(self._matching) - 1)
+        is_same = self._skipped and self._matching[first].number == self._first
+        begin = (first, min(self._skipped, height(self._matching[first]) - 1) if is_same else 0)
+        chosen = self._nearest(self._selected)
+        # Down to where the selection ends the picture, up to where it begins it, and no further than the end.
+        return min((chosen, 0), max(begin, self._ending(chosen, rows, height)), end)
+
+    def _ending(self, last: int, rows: int, height: Callable[[LogLine], int]) -> tuple[int, int]:
+        """Where a picture begins that this line ends; a line that is higher than the picture begins it."""
+        index, room = last, rows - height(self._matching[last])
+        while room > 0 and index > 0:
+            index -= 1
+            room -= height(self._matching[index])
+        return (index, max(0, -room)) if index < last else (last, 0)
 
 
 def _number_of(line: LogLine) -> int:
     return line.number
+
+
+def _one(line: LogLine) -> int:
+    return 1

@@ -1,17 +1,31 @@
-"""The panels of figures and of charts over time; each turns the view into the finished rows of its rectangle."""
+"""The panels of figures and of charts over time; each turns the view into the finished rows of its rectangle.
 
-from collections.abc import Sequence
+A chart panel is drawn in two steps. The first gathers what the picture is made of, plain values that can be compared;
+the second draws it, and is kept: a panel whose values have not changed costs a look-up. Requests, as an area, and
+errors, as a stack, are sums and have linear axes only; latency and tokens follow the choice of `Ui.log_scale`; the heat
+map of latency is always logarithmic.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
+from operator import attrgetter
+from typing import Any
 
 from gateway.dashboard import charts
 from gateway.dashboard.layout import Rect
-from gateway.dashboard.series import Column
-from gateway.dashboard.tables import model_table
+from gateway.dashboard.series import SECOND_NS, Column, LatencyColumn, cursor_column
+from gateway.dashboard.tables import ERROR_TYPES, model_table
 from gateway.dashboard.text import (
     NO_DATA,
     Row,
+    Segment,
     clean,
     count,
+    duration,
+    fit,
     left,
     percent,
     rate,
@@ -21,77 +35,120 @@ from gateway.dashboard.text import (
     size,
     uptime,
 )
+from gateway.dashboard.theme import Charset
 from gateway.dashboard.view import (
     View,
     box,
     feed_state,
     fitting,
-    highest_of,
     labelled,
-    panel,
     percentile_figures,
     trend_of,
 )
 from gateway.metrics.outcome import ERRORS
+from gateway.metrics.snapshot import Latency
 
 # The relative error of every percentile, from the width of the latency cells.
 ERROR_BOUND = "±1.5%"
-# Wide enough for every tick of both axes (500ms, 0.5/s, 200k), so that a field never moves sideways with its scale.
-_LABEL = 5
+CHARTS = ("requests", "latency", "errors", "tokens")
+"""The panels with a chart over time, which the cursor reads."""
+# Wide enough for every tick of every axis (500ms, 0.05/s, 1.5k/s), so a field never moves sideways with its scale.
+_LABEL = 6
+# The charts of a screen. A picture takes about 15 kB at 120x40.
+_PICTURES = 4
+# The least that the upper end of an axis stands for: requests and errors a second, milliseconds, tokens a second.
+_LEAST_RATE, _LEAST_MS, _LEAST_TOKENS = 0.1, 1.0, 10.0
+# The bands in which the ends of the heat map's axis are found: 1-2-5 milliseconds, from 1 microsecond to 83 minutes.
+_BANDS_MS = tuple(nice * 10.0**power for power in range(-3, 7) for nice in (1, 2, 5))
+# From this height on the counts of errors stand above their chart.
+_HIGH = 9
+# From here on there is a table above them, and still five rows to draw in.
+_TABLED = 14
+# Else they stand beside it, in these cells.
+_NAME, _AMOUNT = max(len(kind.label) for kind in ERRORS), 5
+# From the foot of the stack: what is the gateway's or the provider's fault has the steady base.
+_STACKED = ERRORS[::-1]
 
 
 def status(rect: Rect, view: View) -> list[Row]:
-    """What runs where, and the gauges."""
+    """What runs where, and the gauges, in one row or in two."""
     snapshot, window = view.snapshot, view.snapshot.window
-    instance = snapshot.instance
     wide = rect.width >= 120
     title: Row = [("title.focus", "gateway")]
     if wide:
-        title.append(("label", f" {clean(instance.version)}"))
-    address = clean(instance.address).removeprefix("http://")
-    figures: list[Row] = [feed_state(view), [("text", address)]]
+        title.append(("label", f" {clean(snapshot.instance.version)}"))
+    figures: list[Row] = [[("text", _address(view))]]
     figures.append([("label", f"{view.workers} worker{'' if view.workers == 1 else 's'}")])
-    figures.append([("label", f"up {uptime(_seconds_between(instance.started_at, snapshot.taken_at))}")])
+    figures.append([("label", f"up {_up(view)}")])
     covered = window.coverage_s or 0.0
     span = f"window {window.seconds // 60}m"
     figures.append([("label", span if covered >= window.seconds else f"{span}, {uptime(covered)} so far")])
     if wide:
         figures += [[("label", f"n {count(window.latency_ms.count)}")], [("label", f"percentiles {ERROR_BOUND}")]]
     # The live sign matters most and stands last, so it is reserved first and put back at the edge.
-    live, rest = figures[0], figures[1:]
-    room = rect.width - 6 - row_cells(title) - row_cells(live) - 2
-    joined = fitting(rest, room)
+    live = feed_state(view)
+    joined = fitting(figures, rect.width - 6 - row_cells(title) - row_cells(live) - 2)
     shown = [[*joined, ("border", "  "), *live]] if joined else [live]
-    return box(rect, title, shown, [_gauges(rect.width - 4, view)], focused=False)
+    return box(rect, title, shown, _gauges(rect.width - 4, rect.height - 2, view), focused=False)
 
 
-def _gauges(width: int, view: View) -> Row:
-    """Active requests over time, CPU of what the workers can use, memory of what the host has, then plain figures."""
+def _address(view: View) -> str:
+    return clean(view.snapshot.instance.address).removeprefix("http://")
+
+
+def _up(view: View) -> str:
+    snapshot = view.snapshot
+    started, taken = map(datetime.fromisoformat, (snapshot.instance.started_at, snapshot.taken_at))
+    return uptime((taken - started).total_seconds())
+
+
+def _gauges(width: int, rows: int, view: View) -> list[Row]:
+    """Active requests over time, CPU of what the workers can use, memory of what the host has, then plain figures.
+
+    Figures have their room whatever they are: a gauge whose length changed would be another chart of the same history,
+    which has to be added up anew.
+    """
     snapshot, tokens = view.snapshot, view.snapshot.window.tokens
     wide = width >= 110
     cores = max(1, view.workers)
-    figures = (right(count(snapshot.active), 3), right(percent(view.cpu_percent), 4), right(size(view.rss_bytes), 4))
-    of_cores = f" of {cores} core{'' if cores == 1 else 's'}"
-    of = ("", of_cores, f" of {size(view.memory_bytes)}") if wide else ("", "", "")
+    of_cores = f" of {cores} core{'' if cores == 1 else 's'}" if wide else ""
+    of_memory = f" of {size(view.memory_bytes)}" if wide else ""
+    names = ("active ", "cpu ", "mem ")
+    figures = (
+        f" {right(count(snapshot.active), 3)}",
+        f" {right(percent(view.cpu_percent), 4)}{of_cores}",
+        f" {right(size(view.rss_bytes), 4)}{of_memory}",
+    )
     gap = "   " if wide else "  "
-    plain: Row = [("label", f"{gap}tok "), ("tokens.in", short(tokens.input)), ("label", " in ")]
-    plain += [("tokens.out", short(tokens.output)), ("label", " out")]
-    if wide:
-        plain += [("label", f"{gap}err "), ("strong", rate(snapshot.window.errors_per_second))]
-    names = ("active ", f"{gap}cpu ", f"{gap}mem ")
+    used: Row = [("label", "tok "), ("tokens.in", right(short(tokens.input), 5)), ("label", " in ")]
+    plain: list[Row] = [[*used, ("tokens.out", right(short(tokens.output), 5)), ("label", " out")]]
+    wrong = labelled("label", "err", right(rate(snapshot.window.errors_per_second), 6))
+    # In two rows, and in a wide one, there is room for the errors too; where room is short they matter more.
+    if rows > 1:
+        plain.insert(0, wrong)
+    elif wide:
+        plain.append(wrong)
+    abreast = 3 if rows == 1 else 2
+    words = [len(name) + len(figure) for name, figure in zip(names, figures, strict=True)]
+    taken = sum(words[:abreast]) + len(gap) * (abreast - 1)
+    beside = fitting(plain, max(0, width - taken - 5 * abreast)) if rows == 1 else []
     # The gauges share what the words and figures leave.
-    length = max(3, (width - row_cells(plain) - sum(map(len, names + figures + of)) - len(names)) // len(names))
+    length = max(3, (width - taken - (row_cells(beside) + len(gap) if beside else 0)) // abreast)
     active = trend_of(view.over_time(length, lambda column: column.active, one_a_cell=True))
     cpu = charts.bar((view.cpu_percent or 0.0) / (100 * cores), length)
     memory = charts.bar((view.rss_bytes or 0.0) / view.memory_bytes, length)
-    row: Row = []
-    for name, (filled, empty), value, whole in zip(names, ((active, ""), cpu, memory), figures, of, strict=True):
-        row += [("label", name), ("gauge", filled), ("dim", empty), ("strong", f" {value}"), ("label", whole)]
-    return row + plain
+    gauges: list[Row] = [
+        [("label", name), ("gauge", filled), ("dim", empty), ("strong", figure[:5]), ("label", figure[5:])]
+        for name, figure, (filled, empty) in zip(names, figures, ((active, ""), cpu, memory), strict=True)
+    ]
+    first = _joined(gauges[:abreast], gap)
+    if rows == 1:
+        return [_joined([first, beside], gap) if beside else first]
+    return [first, _joined([*gauges[abreast:], fitting(plain, width - words[2] - length - len(gap))], gap)]
 
 
-def _seconds_between(started_at: str, taken_at: str) -> float:
-    return (datetime.fromisoformat(taken_at) - datetime.fromisoformat(started_at)).total_seconds()
+def _joined(parts: Sequence[Row], gap: str) -> Row:
+    return [segment for part in parts for segment in (("label", gap), *part)][1:]
 
 
 def compact(rect: Rect, view: View) -> list[Row]:
@@ -101,16 +158,17 @@ def compact(rect: Rect, view: View) -> list[Row]:
     trend = view.over_time(inner - 12, lambda column: column.rate(column.finished), one_a_cell=True)
     failed = sorted(((window.outcomes.get(kind.label, 0), kind.label) for kind in ERRORS), reverse=True)
     now = [
-        ("active", right(count(snapshot.active), 3)),
-        ("cpu", percent(view.cpu_percent)),
-        ("mem", size(view.rss_bytes)),
+        labelled("label", "active", right(count(snapshot.active), 3)),
+        labelled("label", "cpu", percent(view.cpu_percent)),
+        labelled("label", "mem", size(view.rss_bytes)),
     ]
-    wrong = [("err", rate(window.errors_per_second)), *((name, short(amount)) for amount, name in failed[:2] if amount)]
+    wrong = [labelled("label", "err", rate(window.errors_per_second))]
+    wrong += [labelled("label", name, short(amount)) for amount, name in failed if amount]
     body: list[Row] = [
-        _row([labelled("label", name, figure) for name, figure in now]),
+        fitting(now, inner),
         [*labelled("label", "req", right(rate(window.requests_per_second), 7)), ("requests", f" {trend_of(trend)}")],
-        _row(percentile_figures(window.latency_ms)),
-        _row([labelled("label", name, figure) for name, figure in wrong]),
+        fitting(percentile_figures(window.latency_ms), inner),
+        fitting(wrong, inner),
         labelled("label", "tok", f"{short(window.tokens.input)} in  {short(window.tokens.output)} out"),
     ]
     if rect.height > len(body) + 2:
@@ -120,24 +178,191 @@ def compact(rect: Rect, view: View) -> list[Row]:
     return box(rect, title, [feed_state(view)], body, focused=False)
 
 
-def _row(parts: Sequence[Row]) -> Row:
-    return [segment for part in parts for segment in (("text", "  "), *part)][1:]
+def line_rows(rect: Rect, view: View) -> list[Row]:
+    """The gateway in as many rows as there are, at least 20 cells wide: the first of its figures that have room."""
+    snapshot, window = view.snapshot, view.snapshot.window
+    latency, tokens = window.latency_ms, window.tokens
+    parts = [
+        feed_state(view),
+        [("requests", rate(window.requests_per_second))],
+        labelled("label", "err", rate(window.errors_per_second)),
+        labelled("p95", "p95", duration(latency.p95)),
+        labelled("label", "active", count(snapshot.active)),
+        labelled("p50", "p50", duration(latency.p50)),
+        labelled("p99", "p99", duration(latency.p99)),
+        labelled("label", "cpu", percent(view.cpu_percent)),
+        labelled("label", "mem", size(view.rss_bytes)),
+        labelled("label", "tok", f"{short(tokens.input)} in {short(tokens.output)} out"),
+        labelled("label", "n", count(latency.count)),
+        labelled("label", "workers", str(view.workers)),
+        labelled("label", "up", _up(view)),
+        [("label", _address(view))],
+    ]
+    return [fit(row, rect.width) for row in flowing(parts, rect.width, rect.height)]
 
 
-def _field(rect: Rect) -> tuple[int, int]:
-    """The columns and rows that borders and axes leave for a chart."""
-    return max(1, rect.width - 4 - _LABEL - 1), max(1, rect.height - 3)
+def flowing(parts: Sequence[Row], width: int, rows: int) -> list[Row]:
+    """As many of the parts, from the first, as have room in that many rows, two cells apart, none of them cut."""
+    flow: list[Row] = [[]]
+    for part in parts:
+        if flow[-1] and row_cells(flow[-1]) + 2 + row_cells(part) > width:
+            flow.append([])
+        if len(flow) > rows or row_cells(part) > width:
+            break
+        flow[-1] = [*flow[-1], ("text", "  "), *part] if flow[-1] else part
+    return [*flow, *[[]] * rows][:rows]
 
 
-def _with_axes(field: Sequence[Row], scale: charts.Scale, view: View, width: int) -> list[Row]:
-    labels = charts.y_axis(scale, len(field), _LABEL)
-    body: list[Row] = [[("dim", f"{label}┤"), *row] for label, row in zip(labels, field, strict=True)]
-    return [*body, [("dim", " " * (_LABEL + 1) + charts.time_axis(width, view.ui.window_s))]]
+def readout(view: View, room: int, columns: int) -> Row:
+    """What the column of the cursor says, or without a cursor the newest, in one line of at most `room` cells.
+
+    The window is cut into `columns`; what has no room is left out, the least important first.
+    """
+    history, window_s = view.history, view.ui.window_s
+    place = _place(view, columns)
+    at = columns - 1 if place is None else place
+    column = history.columns(window_s, columns)[at]
+    times = history.latencies(window_s, columns)[at]
+    parts: list[Row] = [
+        *([[("live", "now")]] if place is None else [[("strong", _clock(view))], [("label", _ago(view))]]),
+        labelled("label", "n", _number(column)),
+        [("requests", _rate_of(column, _FINISHED))],
+        *percentile_figures(_percentiles(times)),
+        labelled("label", "err", _rate_of(column, _failed)),
+        *_errors_of(column.errors if column else ()),
+        labelled("tokens.in", "in", _rate_of(column, _INPUT)),
+        labelled("tokens.out", "out", _rate_of(column, _OUTPUT)),
+    ]
+    return fitting(parts, room)
+
+
+_FINISHED, _INPUT, _OUTPUT = attrgetter("finished"), attrgetter("input_tokens"), attrgetter("output_tokens")
+
+
+def _failed(column: Column) -> float:
+    return sum(column.errors)
+
+
+def _rate_of(column: Column | None, amount: Callable[[Column], float]) -> str:
+    return rate(None if column is None else column.rate(amount(column)))
+
+
+def _number(column: Column | LatencyColumn | None) -> str:
+    """How many requests ended in a column."""
+    if column is None:
+        return NO_DATA
+    return count(round(column.finished) if isinstance(column, Column) else column.count)
+
+
+def _place(view: View, columns: int) -> int | None:
+    """The column of the cursor among so many, if there is a cursor and it is within the window."""
+    if view.ui.cursor_ns is None:
+        return None
+    return cursor_column(view.ui.cursor_ns, view.history.now_ns, view.ui.window_s, columns)
+
+
+def _clock(view: View) -> str:
+    """The time of day at the cursor."""
+    return datetime.fromtimestamp(((view.ui.cursor_ns or 0) + view.wall_ns_at_zero) / 1e9, view.zone).strftime(
+        "%H:%M:%S"
+    )
+
+
+def _ago(view: View) -> str:
+    return f"{uptime((view.history.now_ns - (view.ui.cursor_ns or 0)) / SECOND_NS)} ago"
+
+
+def _percentiles(column: LatencyColumn | None) -> Latency:
+    return Latency(column.count, column.p50, column.p95, column.p99) if column else Latency(0, None, None, None)
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """Where a chart panel stands, and what is around its field.
+
+    `above` are rows over the field; `legend` stands to the left of it, in place of the labels of the axis.
+    """
+
+    name: str
+    rect: Rect
+    focused: bool
+    window_s: int
+    charset: Charset
+    above: tuple[tuple[Segment, ...], ...] = ()
+    legend: tuple[tuple[Segment, ...], ...] = ()
+
+    @property
+    def margin(self) -> int:
+        """The cells to the left of the field."""
+        return row_cells(self.legend[0]) if self.legend else _LABEL + 1
+
+    @property
+    def width(self) -> int:
+        """The columns of the field."""
+        return max(1, self.rect.width - 4 - self.margin)
+
+    @property
+    def rows(self) -> int:
+        """The rows of the field; below it stands the time axis, unless a legend needs all the rows."""
+        room = self.rect.height - 2 - len(self.above)
+        return max(1, len(self.legend), room - 1)
+
+    @property
+    def values(self) -> int:
+        """How many values an area or lines can show."""
+        return charts.resolution(self.width, self.charset)
+
+
+def _frame(name: str, rect: Rect, view: View, *, above: Sequence[Row] = (), legend: Sequence[Row] = ()) -> _Frame:
+    rows = tuple(map(tuple, above)), tuple(map(tuple, legend))
+    return _Frame(name, rect, view.ui.focus == name, view.ui.window_s, view.theme.charset, *rows)
+
+
+_Draw = Callable[[Any, charts.Scale, int, Charset], list[Row]]
+
+
+def _chart(
+    frame: _Frame, view: View, figures: Sequence[Row], draw: _Draw, values: Any, scale: charts.Scale, columns: int
+) -> list[Row]:
+    """The panel with `values` of so many columns drawn by `draw`; equal arguments are drawn once."""
+    place = _place(view, columns)
+    cursor = None if place is None else (place * frame.width // columns, _clock(view))
+    return _picture(frame, tuple(map(tuple, figures)), draw, values, scale, cursor)
+
+
+@lru_cache(_PICTURES)
+def _picture(
+    frame: _Frame,
+    figures: tuple[tuple[Segment, ...], ...],
+    draw: _Draw,
+    values: Any,
+    scale: charts.Scale,
+    cursor: tuple[int, str] | None,
+) -> list[Row]:
+    field = draw(values, scale, frame.rows, frame.charset)
+    if cursor is not None:
+        field = charts.with_cursor(field, cursor[0])
+    left: list[Row] = [[("dim", f"{label}┤")] for label in charts.y_axis(scale, frame.rows, _LABEL)]
+    if frame.legend:
+        blank: Row = [("dim", " " * (frame.margin - 1)), ("border", "│")]
+        left = [*map(list, frame.legend), *[blank] * (frame.rows - len(frame.legend))]
+    body: list[Row] = [*map(list, frame.above), *([*head, *row] for head, row in zip(left, field, strict=True))]
+    body.append([("dim", " " * frame.margin), *_time_row(frame, cursor)])
+    title = "title.focus" if frame.focused else "title"
+    return box(frame.rect, [(title, frame.name)], [list(figure) for figure in figures], body, frame.focused)
+
+
+def _time_row(frame: _Frame, cursor: tuple[int, str] | None) -> Row:
+    axis = charts.time_axis(frame.width, frame.window_s, cursor)
+    if cursor is None:
+        return [("dim", axis)]
+    before, mark, after = axis.partition(charts.CURSOR)
+    return [("dim", before), ("strong", mark), ("dim", after)]
 
 
 def _rate_tick(value: float) -> str:
     if value >= 1000:
-        return f"{value / 1000:g}k"
+        return f"{short(value) if value % 1 == 0 else value}/s"
     return f"{value:g}/s" if value else "0"
 
 
@@ -149,83 +374,194 @@ def _time_tick(milliseconds: float) -> str:
     return f"{milliseconds:g}ms"
 
 
+def _rates(columns: Sequence[Column | None], amount: Callable[[Column], float]) -> tuple[float | None, ...]:
+    """What `Column.rate` says of each, without a call for each."""
+    return tuple([None if column is None else amount(column) * SECOND_NS / column.covered_ns for column in columns])
+
+
+def _highest(values: charts.Values) -> float:
+    return max(filter(None, values), default=0.0)
+
+
+def chart_columns(name: str, rect: Rect, view: View) -> int:
+    """How many columns the chart of a panel has; a panel without one has those of the requests."""
+    frame = _frame(name, rect, view)
+    return frame.width if name == "errors" or (name == "latency" and view.ui.heat) else frame.values
+
+
+def _moment(view: View) -> list[Row]:
+    """When, and how long ago, for a title that reads the cursor."""
+    return [[("strong", _clock(view))], [("label", _ago(view))]]
+
+
 def requests(rect: Rect, view: View) -> list[Row]:
     """Requests a second over the chosen window."""
-    width, rows = _field(rect)
-    rates = view.over_time(width, lambda column: column.rate(column.finished))
-    scale = charts.linear_scale(highest_of(rates), rows, _rate_tick, 1.0)
-    drawn = charts.area(rates, scale, rows, view.theme.charset)
-    field: list[Row] = [[("requests.high" if row < rows // 3 else "requests", text)] for row, text in enumerate(drawn)]
-    figures = [
-        [("strong", rate(view.snapshot.window.requests_per_second))],
-        labelled("label", "peak", rate(highest_of(rates))),
-    ]
-    return panel("requests", rect, view, figures, _with_axes(field, scale, view, width))
+    frame = _frame("requests", rect, view)
+    columns = view.history.columns(frame.window_s, frame.values)
+    rates = _rates(columns, _FINISHED)
+    highest = max(_highest(rates), view.history.peaks(frame.window_s, frame.values).finished)
+    scale = charts.linear_scale(highest, frame.rows, _rate_tick, _LEAST_RATE)
+    place = _place(view, frame.values)
+    if place is None:
+        now = view.snapshot.window.requests_per_second
+        figures = [[("strong", rate(now))], labelled("label", "peak", rate(_highest(rates)))]
+    else:
+        figures = [[("strong", rate(rates[place]))], labelled("label", "n", _number(columns[place])), *_moment(view)]
+    return _chart(frame, view, figures, _requests_field, rates, scale, frame.values)
+
+
+def _requests_field(values: charts.Values, scale: charts.Scale, rows: int, charset: Charset) -> list[Row]:
+    drawn = charts.area(values, scale, rows, charset)
+    return [[("requests.high" if row < rows // 3 else "requests", text)] for row, text in enumerate(drawn)]
 
 
 def latency(rect: Rect, view: View) -> list[Row]:
-    """The percentiles over the chosen window, from the arrival of a request to its last byte."""
-    width, rows = _field(rect)
-    figures = percentile_figures(view.snapshot.window.latency_ms)
-    series = view.history.percentiles(view.ui.window_s, charts.resolution(width, view.theme.charset))
-    highest = highest_of(series["p99"])
-    if view.ui.log_scale and highest:
-        lowest = min(value for value in series["p50"] if value is not None)
-        scale = charts.log_scale(lowest, highest, rows, _time_tick)
+    """The percentiles over the chosen window, from the arrival of a request to its last byte, or all latencies."""
+    frame = _frame("latency", rect, view)
+    number = frame.width if view.ui.heat else frame.values
+    columns = view.history.latencies(frame.window_s, number)
+    known = [column for column in columns if column is not None]
+    place = _place(view, number)
+    if place is None:
+        figures = percentile_figures(view.snapshot.window.latency_ms)
     else:
-        scale = charts.linear_scale(highest, rows, _time_tick, 1.0)
+        times = columns[place]
+        figures = [
+            *percentile_figures(_percentiles(times)),
+            labelled("label", "n", _number(times)),
+            *_moment(view),
+        ]
+    if view.ui.heat:
+        scale, edges = _bands(known, frame.rows)
+        counts = tuple([None if column is None else column.counts(edges) for column in columns])
+        most = round(charts.ceil_125(max((max(cells) for cells in counts if cells is not None), default=1)))
+        figures = [charts.heat_legend(most), *figures]
+        return _chart(frame, view, figures, _heat_field, (most, counts), scale, number)
+    highest = max([column.p99 for column in known], default=0.0)
+    if view.ui.log_scale and known:
+        scale = charts.log_scale(min([column.p50 for column in known]), highest, frame.rows, _time_tick)
+    else:
+        scale = charts.linear_scale(highest, frame.rows, _time_tick, _LEAST_MS)
     # The median is drawn last: where lines meet, it is the one to see.
-    field = charts.lines([(name, series[name]) for name in ("p99", "p95", "p50")], scale, rows, view.theme.charset)
-    return panel("latency", rect, view, figures, _with_axes(field, scale, view, width))
+    series = (
+        ("p99", tuple([column and column.p99 for column in columns])),
+        ("p95", tuple([column and column.p95 for column in columns])),
+        ("p50", tuple([column and column.p50 for column in columns])),
+    )
+    return _chart(frame, view, figures, charts.lines, series, scale, number)
+
+
+def _bands(columns: Sequence[LatencyColumn], rows: int) -> tuple[charts.Scale, tuple[float, ...]]:
+    """The axis of the heat map, which holds every latency, and the edges between its rows in milliseconds."""
+    used = [any(counts) for counts in zip(*(column.counts(_BANDS_MS) for column in columns), strict=True)]
+    if not any(used):
+        return _banded(1.0, 10.0, rows)
+    # Band n is below edge n; what is below all edges is drawn at the foot.
+    first, last = used.index(True), len(used) - 1 - used[::-1].index(True)
+    return _banded(_BANDS_MS[max(0, first - 1)], _BANDS_MS[last], rows)
+
+
+@lru_cache(_PICTURES)
+def _banded(lowest_ms: float, highest_ms: float, rows: int) -> tuple[charts.Scale, tuple[float, ...]]:
+    scale = charts.log_scale(lowest_ms, highest_ms, rows, _time_tick)
+    ratio = scale.top / scale.bottom
+    return scale, tuple(scale.bottom * ratio ** (row / rows) for row in range(1, rows))
+
+
+def _heat_field(
+    values: tuple[int, Sequence[Sequence[int] | None]], scale: charts.Scale, rows: int, charset: Charset
+) -> list[Row]:
+    most, counts = values
+    return charts.heat(counts, most, rows)
 
 
 def tokens(rect: Rect, view: View) -> list[Row]:
     """Tokens a second, in and out, over the chosen window, and the mean of a request."""
-    width, rows = _field(rect)
-    minute = view.history.columns(60, 1)[0] or Column()
     window = view.snapshot.window
-    figures = [
-        labelled("tokens.in", "in", rate(minute.rate(minute.input_tokens))),
-        labelled("tokens.out", "out", rate(minute.rate(minute.output_tokens))),
-    ]
-    body: list[Row] = []
-    if rows >= 5:
-        rows -= 1
+    above: list[Row] = []
+    if rect.height >= 8:
         each = (window.tokens.input, window.tokens.output)
         mean = [short(total / window.finished) if window.finished else NO_DATA for total in each]
-        body.append(
-            [("label", "per request  "), ("text", mean[0]), ("label", " in  "), ("text", mean[1]), ("label", " out")]
-        )
-    coming = view.over_time(width, lambda column: column.rate(column.input_tokens))
-    going = view.over_time(width, lambda column: column.rate(column.output_tokens))
-    scale = charts.linear_scale(max(highest_of(coming), highest_of(going)), rows, _rate_tick, 10.0)
-    field = charts.lines([("tokens.in", coming), ("tokens.out", going)], scale, rows, view.theme.charset)
-    return panel("tokens", rect, view, figures, body + _with_axes(field, scale, view, width))
+        texts = ("per request  ", mean[0], " in  ", mean[1], " out")
+        above.append([("text" if text in mean else "label", text) for text in texts])
+    frame = _frame("tokens", rect, view, above=above)
+    columns = view.history.columns(frame.window_s, frame.values)
+    coming = _rates(columns, _INPUT)
+    going = _rates(columns, _OUTPUT)
+    place = _place(view, frame.values)
+    column = view.history.columns(60, 1)[0] if place is None else columns[place]
+    # One unit for both, so that both have room.
+    figures = [
+        labelled("tokens.in", "in", _rate_of(column, _INPUT).removesuffix("/s")),
+        labelled("tokens.out", "out", _rate_of(column, _OUTPUT)),
+        *([] if place is None else _moment(view)),
+    ]
+    peaks = view.history.peaks(frame.window_s, frame.values)
+    highest = max(_highest(coming), _highest(going), peaks.input_tokens, peaks.output_tokens)
+    lowest = min([amount for amount in (*coming, *going) if amount], default=0.0)
+    if view.ui.log_scale and lowest:
+        scale = charts.log_scale(max(lowest, 1.0), max(highest, _LEAST_TOKENS), frame.rows, _rate_tick)
+    else:
+        scale = charts.linear_scale(highest, frame.rows, _rate_tick, _LEAST_TOKENS)
+    series = (("tokens.in", coming), ("tokens.out", going))
+    return _chart(frame, view, figures, charts.lines, series, scale, frame.values)
 
 
 def errors(rect: Rect, view: View) -> list[Row]:
-    """Errors by type: the count in the window, and when they happened, all types on one scale."""
-    window = view.snapshot.window
-    counts = {kind.label: window.outcomes.get(kind.label, 0) for kind in ERRORS}
-    name_width = max(len(name) for name in counts)
-    digits = max(4, *(len(short(amount)) for amount in counts.values()))
-    width = rect.width - 4 - name_width - digits - 2
-    # Each type gets as many rows as there are for all of them, the time axis apart.
-    deep = max(1, (rect.height - 3) // len(ERRORS))
-    columns = view.columns(width, one_a_cell=deep == 1)
-    series = [[None if column is None else column.errors[index] for column in columns] for index in range(len(ERRORS))]
-    highest = max(highest_of(values) for values in series) or 1.0
-    body: list[Row] = []
-    for (name, amount), values in zip(counts.items(), series, strict=True):
-        drawn = [charts.sparkline(values, highest)]
-        if deep > 1:
-            drawn = charts.area(values, charts.Scale(highest, ()), deep, view.theme.charset)
-        *above, foot = drawn
-        body += [[("border", " " * (name_width + digits) + " │"), ("errors", text)] for text in above]
-        figure: Row = [("label", left(name, name_width)), ("strong" if amount else "dim", right(short(amount), digits))]
-        body.append([*figure, ("border", " │"), ("errors", foot)])
-    body.append([("dim", " " * (name_width + digits + 2) + charts.time_axis(width, view.ui.window_s))])
-    largest = sorted(((amount, name) for name, amount in counts.items() if amount), reverse=True)
-    figures = [[("strong", rate(window.errors_per_second))]]
-    figures += [labelled("label", name, short(amount)) for amount, name in largest[:2]]
-    return panel("errors", rect, view, figures, body)
+    """Errors by type, on top of each other, over the chosen window, and how many there were of each."""
+    high = rect.height >= _HIGH
+    number = max(1, rect.width - 4 - (_LABEL + 1 if high else _NAME + _AMOUNT + 2))
+    window, history = view.snapshot.window, view.history
+    columns = history.columns(view.ui.window_s, number)
+    place = _place(view, number)
+    if place is None:
+        amounts: Sequence[float | None] = [window.outcomes.get(kind.label, 0) for kind in ERRORS]
+        figures = [[("strong", rate(window.errors_per_second))], *_errors_of(amounts)]
+    else:
+        column = columns[place]
+        amounts = column.errors if column else [None] * len(ERRORS)
+        figures = [[("strong", _rate_of(column, _failed))], [("strong", _clock(view))], *_errors_of(amounts)]
+    by_type = dict(zip((kind.label for kind in ERRORS), amounts, strict=True))
+    named = [(name, by_type[name], name == view.ui.selected.get("errors")) for name in ERROR_TYPES.names(view)]
+    if rect.height >= _TABLED:
+        frame = _frame("errors", rect, view, above=ERROR_TYPES.body(rect.width - 4, len(ERRORS) + 1, view))
+    elif high:
+        counts = [_legend_entry(*each) for each in named]
+        frame = _frame("errors", rect, view, above=[row for row in flowing(counts, rect.width - 4, 3) if row])
+    else:
+        frame = _frame("errors", rect, view, legend=[_legend_row(*each) for each in named])
+    parts = tuple([None if column is None else tuple(map(column.rate, reversed(column.errors))) for column in columns])
+    failed = max([sum(part) for part in parts if part is not None], default=0.0)
+    highest = max(failed, history.peaks(frame.window_s, number).failed)
+    scale = charts.linear_scale(highest, frame.rows, _rate_tick, _LEAST_RATE)
+    return _chart(frame, view, figures, _errors_field, parts, scale, number)
+
+
+def _legend_row(name: str, amount: float | None, selected: bool) -> Row:
+    figures = left(name, _NAME), right(_amount(amount), _AMOUNT)
+    row: Row = [(f"error.{name}", figures[0]), ("strong" if amount else "dim", figures[1])]
+    return [*([("selected", "".join(figures))] if selected else row), ("border", " │")]
+
+
+def _legend_entry(name: str, amount: float | None, selected: bool) -> Row:
+    return [("selected", f"{name} {_amount(amount)}")] if selected else labelled(f"error.{name}", name, _amount(amount))
+
+
+def _errors_of(amounts: Sequence[float | None]) -> list[Row]:
+    """The types that there were, the most frequent first."""
+    there = [(amount, kind.label) for amount, kind in zip(amounts, ERRORS, strict=False) if amount]
+    ranked = sorted(there, key=lambda pair: -pair[0])
+    return [labelled(f"error.{name}", name, _amount(amount)) for amount, name in ranked]
+
+
+def _amount(amount: float | None) -> str:
+    """A number of errors; a part of one, where a sample lies over the edge of a column, is shown as one."""
+    if amount is None:
+        return NO_DATA
+    return short(math.ceil(amount) if amount < 1 else round(amount))
+
+
+def _errors_field(
+    values: Sequence[Sequence[float] | None], scale: charts.Scale, rows: int, charset: Charset
+) -> list[Row]:
+    return charts.stack(values, [f"error.{kind.label}" for kind in _STACKED], scale, rows, charset)

@@ -1,21 +1,23 @@
 """What the viewer remembers between two keys, and what each key makes of it."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from typing import TypeVar
 
-from gateway.dashboard.keys import DISPATCH, Action
-from gateway.dashboard.layout import FOCUSABLE
+from gateway.dashboard.bindings import BINDINGS, DISPATCH, Action, Binding, Context
+from gateway.dashboard.layout import PANELS
 from gateway.dashboard.logview import LogView
 from gateway.dashboard.theme import INKS
 
 _T = TypeVar("_T")
 
 WINDOWS_S = (60, 300, 900)
-SORTS = ("rate", "errors", "p99", "tokens", "name")
 THEMES = tuple(INKS)
 # The lowest level that the log shows.
 LEVELS = ("info", "warning", "error")
+TABLES = ("errors", "workers", "models")
+"""The panels with rows to select and columns to sort by."""
 
 
 class Effect(Enum):
@@ -25,13 +27,22 @@ class Effect(Enum):
     QUIT = auto()
     TOGGLE = auto()
     SUSPEND = auto()
+    FREEZE = auto()
+
+
+@dataclass(frozen=True)
+class Order:
+    """By which column a table is sorted, None for its own order, and whether the other way round."""
+
+    column: str | None = None
+    reversed: bool = False
 
 
 @dataclass(frozen=True)
 class Ui:
-    """The state of the picture; the scroll position and the filter in force live in the `LogView`.
+    """The state of the picture; scroll position, selected line and filter in force of the log live in the `LogView`.
 
-    `cursor_ns` is the instant that the charts read out, None for none. `sorts` and `selected` are by table.
+    `cursor_ns` is the instant that the charts read out, None for none; `orders` and `selected` are by table.
     """
 
     window_s: int = 900
@@ -39,6 +50,7 @@ class Ui:
     zoomed: bool = False
     dropped: frozenset[str] = frozenset()
     help: bool = False
+    help_row: int = 0
     details: bool = False
     filtering: bool = False
     filter_text: str = ""
@@ -46,108 +58,227 @@ class Ui:
     wrap: bool = False
     frozen: bool = False
     cursor_ns: int | None = None
-    sort: str = "rate"
+    orders: Mapping[str, Order] = field(default_factory=dict)
+    selected: Mapping[str, str] = field(default_factory=dict)
     heat: bool = False
     log_scale: bool = False
     theme: str = THEMES[0]
 
+    @property
+    def context(self) -> Context:
+        """What takes the keys."""
+        if self.filtering:
+            return "filter"
+        if self.help:
+            return "keys"
+        return "details" if self.details else "panels"
 
-def press(ui: Ui, key: str, log: LogView, focusable: tuple[str, ...] = FOCUSABLE) -> tuple[Ui, Effect]:
-    """The state after a key; scrolling and filtering change `log`. `focusable` are the panels on the screen."""
-    if ui.filtering:
-        return _edit_filter(ui, key, log)
-    action = DISPATCH.get(key)
-    if action is None:
+    def order(self, table: str) -> Order:
+        """How a table is sorted."""
+        return self.orders.get(table, Order())
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What is on the screen for the keys to act on.
+
+    `panels` are those that Tab visits; `columns` and `rows` are, for each table, the names of its columns and the keys
+    of its rows as they are sorted now; the charts begin at `oldest_ns`, end at `now_ns`, and a column of them is
+    `column_ns` long.
+    """
+
+    panels: tuple[str, ...] = PANELS
+    columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    rows: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    oldest_ns: int = 0
+    now_ns: int = 0
+    column_ns: int = 1
+
+
+def press(ui: Ui, key: str, log: LogView, stage: Stage) -> tuple[Ui, Effect]:
+    """The state after a key; what concerns the log changes `log`."""
+    binding = DISPATCH[ui.context].get(key)
+    if binding is None:
+        # A key without a meaning, or a character of the filter.
+        if ui.filtering and len(key) == 1:
+            return _filtered(ui, log, ui.filter_text + key), Effect.NONE
         return ui, Effect.NONE
+    action = binding.action
     if action in _EFFECTS:
         return ui, _EFFECTS[action]
     if action is Action.BACK:
         return _back(ui, log)
-    if action in _SCROLLS:
-        _SCROLLS[action](log)
-        return ui, Effect.NONE
     if action is Action.FREEZE:
-        (log.end if ui.frozen else log.hold)()
-    return _changed(ui, action, focusable), Effect.NONE
+        return replace(ui, frozen=not ui.frozen), Effect.FREEZE
+    if ui.help and action in _ROW_MOVES:
+        return replace(ui, help_row=min(len(BINDINGS), max(0, ui.help_row + _ROW_MOVES[action]))), Effect.NONE
+    if action in _LOG_MOVES and not (action in _ROW_MOVES and ui.context == "panels" and ui.focus in TABLES):
+        _LOG_MOVES[action](log)
+        return ui, Effect.NONE
+    return _changed(ui, log, stage, binding), Effect.NONE
 
 
 _EFFECTS = {Action.QUIT: Effect.QUIT, Action.TOGGLE: Effect.TOGGLE, Action.SUSPEND: Effect.SUSPEND}
-_SCROLLS = {
-    Action.UP: lambda log: log.scroll(-1),
-    Action.DOWN: lambda log: log.scroll(1),
+_LOG_MOVES: Mapping[Action, Callable[[LogView], None]] = {
+    Action.UP: lambda log: log.move(-1),
+    Action.DOWN: lambda log: log.move(1),
     Action.PAGE_UP: lambda log: log.page(-1),
     Action.PAGE_DOWN: lambda log: log.page(1),
     Action.TOP: lambda log: log.top(),
     Action.END: lambda log: log.end(),
 }
-
-
-def _changed(ui: Ui, action: Action, focusable: tuple[str, ...]) -> Ui:
-    match action:
-        case Action.FREEZE:
-            return replace(ui, frozen=not ui.frozen)
-        case Action.FILTER:
-            return replace(ui, filtering=True, help=False)
-        case Action.HELP:
-            return replace(ui, help=not ui.help)
-        case Action.WINDOW_1:
-            return replace(ui, window_s=60)
-        case Action.WINDOW_5:
-            return replace(ui, window_s=300)
-        case Action.WINDOW_NEXT:
-            return replace(ui, window_s=_after(WINDOWS_S, ui.window_s))
-        case Action.SORT:
-            return replace(ui, sort=_after(SORTS, ui.sort))
-        case Action.THEME:
-            return replace(ui, theme=_after(THEMES, ui.theme))
-        case Action.SCALE:
-            return replace(ui, log_scale=not ui.log_scale)
-        case Action.ZOOM:
-            return replace(ui, zoomed=not ui.zoomed)
-        case Action.NEXT_PANEL:
-            return replace(ui, focus=_after(focusable, ui.focus))
-        case Action.PREVIOUS_PANEL:
-            return replace(ui, focus=_after(focusable[::-1], ui.focus))
-        case _:
-            raise AssertionError(f"the action {action} has no meaning here")
+_ROW_MOVES = {Action.UP: -1, Action.DOWN: 1}
 
 
 def _back(ui: Ui, log: LogView) -> tuple[Ui, Effect]:
     """Esc closes the innermost thing that is open, and quits when nothing is."""
+    if ui.filtering:
+        return replace(_filtered(ui, log, ""), filtering=False), Effect.NONE
     if ui.help:
         return replace(ui, help=False), Effect.NONE
+    if ui.details:
+        return replace(ui, details=False), Effect.NONE
     if ui.zoomed:
         return replace(ui, zoomed=False), Effect.NONE
-    if ui.filter_text:
-        log.set_filter("")
-        return replace(ui, filter_text=""), Effect.NONE
+    if ui.cursor_ns is not None:
+        return replace(ui, cursor_ns=None), Effect.NONE
+    if ui.selected:
+        return replace(ui, selected={}), Effect.NONE
+    if ui.filter_text or ui.level != LEVELS[0]:
+        return _filtered(replace(ui, level=LEVELS[0]), log, ""), Effect.NONE
+    if not log.following:
+        log.end()
+        return ui, Effect.NONE
+    if ui.frozen:
+        return replace(ui, frozen=False), Effect.FREEZE
     return ui, Effect.QUIT
 
 
-def _edit_filter(ui: Ui, key: str, log: LogView) -> tuple[Ui, Effect]:
-    """Keys while the filter is typed: the log narrows with every character; Enter keeps it, Esc drops it."""
-    if key == "ctrl-c":
-        return ui, Effect.QUIT
-    if key == "ctrl-z":
-        return ui, Effect.SUSPEND
-    if key in ("up", "down", "pgup", "pgdn"):
-        _SCROLLS[DISPATCH[key]](log)
-        return ui, Effect.NONE
-    if key == "enter":
-        return replace(ui, filtering=False), Effect.NONE
-    text = ui.filter_text
-    if key == "esc":
-        text, ui = "", replace(ui, filtering=False)
-    elif key == "backspace":
-        text = text[:-1]
-    elif key == "ctrl-u":
-        text = ""
-    elif len(key) == 1:
-        text += key
-    log.set_filter(text)
-    return replace(ui, filter_text=text), Effect.NONE
+def _filtered(ui: Ui, log: LogView, text: str) -> Ui:
+    log.set_filter(text, ui.level)
+    return replace(ui, filter_text=text)
 
 
-def _after(items: tuple[_T, ...], item: _T) -> _T:
-    """The item that follows, around the end; the first if `item` is not among them."""
-    return items[(items.index(item) + 1) % len(items)] if item in items else items[0]
+def _move_row(ui: Ui, stage: Stage, step: int) -> Ui:
+    rows = stage.rows.get(ui.focus, ())
+    if not rows:
+        return ui
+    selected = ui.selected.get(ui.focus)
+    if selected in rows:
+        row = rows[min(len(rows) - 1, max(0, rows.index(selected) + step))]
+    else:
+        row = rows[0] if step > 0 else rows[-1]
+    return replace(ui, selected={**ui.selected, ui.focus: row})
+
+
+def _open(ui: Ui, log: LogView, stage: Stage) -> Ui:
+    """Enter: the details of the log line, the lines of the selected row, or the end of typing."""
+    if ui.filtering:
+        return replace(ui, filtering=False)
+    selected = ui.selected.get(ui.focus)
+    if ui.context == "panels" and ui.focus in TABLES:
+        if selected not in stage.rows.get(ui.focus, ()):
+            return ui
+        # The name as it stands in the log lines; a worker's is that of its source.
+        text = f"worker-{selected}" if ui.focus == "workers" else str(selected)
+        return replace(_filtered(ui, log, text), focus="log" if "log" in stage.panels else ui.focus)
+    return replace(ui, details=not ui.details)
+
+
+def _move_cursor(ui: Ui, stage: Stage, step: int) -> Ui:
+    """A column earlier or later; behind the newest column the cursor is gone."""
+    at = ui.cursor_ns if ui.cursor_ns is not None else stage.now_ns
+    if ui.cursor_ns is None and step > 0:
+        return ui
+    at = max(stage.oldest_ns, at + step * stage.column_ns)
+    return replace(ui, cursor_ns=at if at < stage.now_ns else None)
+
+
+def _sorted_by_next(ui: Ui, stage: Stage) -> Ui:
+    """By the next column, in its natural direction first."""
+    columns = stage.columns.get(_table(ui), ())
+    if not columns:
+        return ui
+    return _ordered(ui, Order(_after(columns, ui.order(_table(ui)).column or columns[0])))
+
+
+def _ordered(ui: Ui, order: Order) -> Ui:
+    return replace(ui, orders={**ui.orders, _table(ui): order})
+
+
+def _table(ui: Ui) -> str:
+    """The table that is sorted: the one in focus, else the models."""
+    return ui.focus if ui.focus in TABLES else "models"
+
+
+def _toggled(ui: Ui, name: str, stage: Stage) -> Ui:
+    """Drop a panel, or bring it back; the last one stays. The focus goes from a dropped panel to the one after it."""
+    if name in ui.dropped:
+        return replace(ui, dropped=ui.dropped - {name})
+    left = [panel for panel in PANELS if panel not in ui.dropped and panel != name]
+    if not left:
+        return ui
+    ui = replace(ui, dropped=ui.dropped | {name})
+    if ui.focus != name:
+        return ui
+    neighbours = [panel for panel in stage.panels if panel == name or panel in left]
+    focus = _after(neighbours, name)
+    return replace(ui, focus=focus if focus in left else left[0], zoomed=False)
+
+
+def _changed(ui: Ui, log: LogView, stage: Stage, binding: Binding) -> Ui:
+    match binding.action:
+        case Action.THEME:
+            return replace(ui, theme=_after(THEMES, ui.theme))
+        case Action.HELP:
+            return replace(ui, help=not ui.help, help_row=0)
+        case Action.NEXT_PANEL:
+            return replace(ui, focus=_after(stage.panels, ui.focus))
+        case Action.PREVIOUS_PANEL:
+            return replace(ui, focus=_after(stage.panels[::-1], ui.focus))
+        case Action.ZOOM:
+            return replace(ui, zoomed=not ui.zoomed)
+        case Action.DROP_FOCUS:
+            return _toggled(ui, ui.focus, stage)
+        case Action.DROP:
+            return _toggled(ui, str(binding.argument), stage)
+        case Action.RESTORE:
+            return replace(ui, dropped=frozenset())
+        case Action.EARLIER:
+            return _move_cursor(ui, stage, -1)
+        case Action.LATER:
+            return _move_cursor(ui, stage, 1)
+        case Action.WINDOW:
+            return replace(ui, window_s=int(binding.argument or WINDOWS_S[-1]))
+        case Action.HEAT:
+            return replace(ui, heat=not ui.heat)
+        case Action.SCALE:
+            return replace(ui, log_scale=not ui.log_scale)
+        case Action.SORT:
+            return _sorted_by_next(ui, stage)
+        case Action.REVERSE:
+            order = ui.order(_table(ui))
+            return _ordered(ui, replace(order, reversed=not order.reversed))
+        case Action.UP | Action.DOWN:
+            return _move_row(ui, stage, _ROW_MOVES[binding.action])
+        case Action.OPEN:
+            return _open(ui, log, stage)
+        case Action.FILTER:
+            return replace(ui, filtering=True)
+        case Action.LEVEL:
+            return _filtered(replace(ui, level=_after(LEVELS, ui.level)), log, ui.filter_text)
+        case Action.WRAP:
+            return replace(ui, wrap=not ui.wrap)
+        case Action.ERASE:
+            return _filtered(ui, log, ui.filter_text[:-1])
+        case Action.ERASE_ALL:
+            return _filtered(ui, log, "")
+        case _:
+            raise AssertionError(f"the action {binding.action} has no meaning here")
+
+
+def _after(items: Sequence[_T], item: _T) -> _T:
+    """The item that follows, around the end; the first if `item` is not among them, and `item` if there is none."""
+    if item in items:
+        return items[(items.index(item) + 1) % len(items)]
+    return items[0] if items else item

@@ -1,110 +1,276 @@
-"""The tables of workers and of models."""
+"""The tables of models, workers and errors: columns as data, sorted by any of them, with a row to select.
 
-from collections.abc import Callable, Mapping
+A table shows the columns for which it is wide enough and as many rows as it has room for; the rows scroll with the
+selection. Rows that are equal in the column that sorts keep the order in which the snapshot has them.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 from gateway.dashboard import charts
 from gateway.dashboard.layout import Rect
-from gateway.dashboard.series import Column
-from gateway.dashboard.text import Row, cells, clean, count, duration, left, percent, rate, right, short, size
+from gateway.dashboard.series import Column as Stretch
+from gateway.dashboard.text import (
+    Row,
+    cells,
+    clean,
+    count,
+    duration,
+    fit,
+    left,
+    percent,
+    rate,
+    right,
+    short,
+    size,
+)
 from gateway.dashboard.view import View, panel, trend_of
-from gateway.metrics.snapshot import ModelFigures
+from gateway.metrics.outcome import ERRORS
+from gateway.metrics.snapshot import ModelFigures, WorkerFigures
 
+_T = TypeVar("_T")
 
-def workers(rect: Rect, view: View) -> list[Row]:
-    """Each worker's process, and what all of them together used over the chosen window."""
-    body: list[Row] = [[("label", "slot     pid   cpu    mem  active")]]
-    for worker in view.snapshot.workers:
-        if worker.alive:
-            use = (percent(worker.cpu_percent), size(worker.rss_bytes), count(worker.active))
-            body.append([("text", "{:>4}{:>8}{:>6}{:>7}{:>8}".format(worker.slot, worker.pid, *use))])
-        else:
-            body.append([("dim", f"{worker.slot:>4}{worker.pid:>8}  ended")])
-    room = rect.height - 2
-    trends: list[tuple[str, Callable[[Column], float]]] = [
-        ("active", lambda column: column.active),
-        ("cpu", lambda column: column.cpu_percent),
-        ("mem", lambda column: column.rss_bytes),
-    ]
-    if room - len(body) >= len(trends) + 1:
-        body += [[]] * (room - len(body) - len(trends) - 1)
-        width = rect.width - 4 - 8
-        for name, figure in trends:
-            values = view.over_time(width, figure, one_a_cell=True)
-            body.append([("label", left(name, 7)), ("border", "│"), ("gauge", trend_of(values))])
-        body.append([("dim", " " * 8 + charts.time_axis(width, view.ui.window_s))])
-    return panel("workers", rect, view, [[("strong", str(view.workers))]], body)
+# A narrower sparkline shows no course over time.
+_LEAST_COURSE = 12
+_LONGEST_NAME = 32
 
 
 @dataclass(frozen=True)
-class _Heading:
-    """A column of the table of models: its width, the narrowest table that shows it, and its figure."""
+class Column(Generic[_T]):
+    """A column of figures: `value` sorts, None last; `text` is shown, in a table of at least `from_width` cells."""
 
     name: str
     width: int
-    from_width: int
+    text: Callable[[_T], str]
+    value: Callable[[_T], float | None]
+    from_width: int = 0
+    ascending: bool = False
+    role: Callable[[_T], str] = lambda _: "text"
+
+
+@dataclass(frozen=True)
+class Table(Generic[_T]):
+    """A first column of names, columns of figures, and where the rows come from.
+
+    `sort` is the column that sorts at first, `key` the name of a row, and `place` what the first column sorts by.
+    """
+
+    name: str
+    head: str
+    columns: Sequence[Column[_T]]
     sort: str
-    figure: Callable[[ModelFigures, float | None], str]
+    rows: Callable[[View], Sequence[_T]]
+    key: Callable[[_T], str]
+    place: Callable[[_T], str | int]
+    dim: Callable[[_T], bool] = lambda _: False
+    least_name: int = 16
+    name_role: Callable[[_T], str] = lambda _: "text"
+
+    def shown_columns(self, inner: int) -> list[Column[_T]]:
+        """The columns for which `inner` cells are enough."""
+        return [column for column in self.columns if inner >= column.from_width]
+
+    def column_names(self, inner: int) -> list[str]:
+        """What the table can be sorted by, in the order of the columns, beginning with the one that sorts at first."""
+        names = [self.head, *(column.name for column in self.shown_columns(inner))]
+        first = names.index(self.sort) if self.sort in names else 0
+        return names[first:] + names[:first]
+
+    def sorted_rows(self, view: View) -> list[_T]:
+        """The rows in the order that the user has chosen."""
+        order = view.ui.order(self.name)
+        rows = list(self.rows(view))
+        name = order.column or self.sort
+        column = next((column for column in self.columns if column.name == name), None)
+        if column is None:
+            return sorted(rows, key=self.place, reverse=order.reversed)
+        value = column.value
+        known = [row for row in rows if value(row) is not None]
+        unknown = [row for row in rows if value(row) is None]
+        down = column.ascending == order.reversed
+        return sorted(known, key=lambda row: value(row) or 0.0, reverse=down) + unknown
+
+    def names(self, view: View) -> list[str]:
+        """The names of the rows in that order."""
+        return [self.key(row) for row in self.sorted_rows(view)]
+
+    def sign(self, view: View, name: str) -> str:
+        """The head of a column, with the direction in which it sorts."""
+        order = view.ui.order(self.name)
+        if name != (order.column or self.sort):
+            return name
+        column = next((column for column in self.columns if column.name == name), None)
+        ascending = (column is None or column.ascending) != order.reversed
+        return f"{name}{'▴' if ascending else '▾'}"
+
+    def body(
+        self, inner: int, room: int, view: View, *, course: Callable[[_T, int], str] | None = None, title: str = ""
+    ) -> list[Row]:
+        """The heads and as many rows as `room` allows; `course` draws a sparkline in the cells that are left."""
+        rows = self.sorted_rows(view)
+        columns = self.shown_columns(inner)
+        figures = sum(column.width for column in columns)
+        names = [clean(self.key(row)) for row in rows]
+        longest = max((cells(name) for name in names), default=0)
+        name_width = max(1, min(max(self.least_name, longest), _LONGEST_NAME, inner - figures))
+        spare = inner - name_width - figures - 2
+        drawn = course if spare >= _LEAST_COURSE else None
+        head: Row = [("label", left(self.sign(view, self.head), name_width))]
+        head += [("label", right(self.sign(view, column.name), column.width)) for column in columns]
+        if drawn is not None:
+            head.append(("label", f"  {title}"))
+        body = [head]
+        selected = view.ui.selected.get(self.name)
+        keys = [self.key(row) for row in rows]
+        first = max(0, keys.index(selected) + 2 - room) if selected in keys else 0
+        for row, name in list(zip(rows, names, strict=True))[first : first + room - 1]:
+            dim = self.dim(row)
+            line: Row = [("dim" if dim else self.name_role(row), left(name, name_width))]
+            for column in columns:
+                line.append(("dim" if dim else column.role(row), right(column.text(row), column.width)))
+            if drawn is not None:
+                line.append(("requests", "  " + drawn(row, spare)))
+            if self.key(row) == selected:
+                line = [("selected", "".join(text for _, text in fit(line, inner)))]
+            body.append(line)
+        return body
 
 
-_HEADINGS = (
-    _Heading("req", 8, 76, "", lambda model, _: count(model.window.finished)),
-    _Heading("rate", 8, 0, "rate", lambda _, now: rate(now)),
-    _Heading("err", 6, 0, "errors", lambda model, _: percent(_error_share(model))),
-    _Heading("p50", 7, 0, "", lambda model, _: duration(model.window.latency_ms.p50)),
-    _Heading("p95", 7, 60, "", lambda model, _: duration(model.window.latency_ms.p95)),
-    _Heading("p99", 7, 0, "p99", lambda model, _: duration(model.window.latency_ms.p99)),
-    _Heading("in", 7, 76, "", lambda model, _: short(model.window.tokens.input)),
-    _Heading("out", 7, 0, "tokens", lambda model, _: short(model.window.tokens.output)),
-    _Heading("act", 5, 60, "", lambda model, _: count(model.active)),
-)
+_RatedModel = tuple[ModelFigures, float | None]
+_RatedWorker = tuple[WorkerFigures, float | None]
+_CountedError = tuple[str, int, float | None, float | None]
+"""A type of error: how many in the window, which share of all requests, how many a second in the last minute."""
 
 
 def _error_share(model: ModelFigures) -> float | None:
     return 100 * model.window.errors / model.window.finished if model.window.finished else None
 
 
-def _sorted_models(view: View, rates: Mapping[str, float]) -> list[ModelFigures]:
-    keys: dict[str, Callable[[ModelFigures], float]] = {
-        "rate": lambda model: rates.get(model.name, 0.0),
-        "errors": lambda model: _error_share(model) or 0.0,
-        "p99": lambda model: model.window.latency_ms.p99 or 0.0,
-        "tokens": lambda model: model.window.tokens.output,
-    }
+def _models(view: View) -> list[_RatedModel]:
+    rates = view.history.model_rates()
     # What is equal keeps one order from frame to frame.
     by_size = sorted(view.snapshot.models, key=lambda model: (-model.window.finished, model.name))
-    if view.ui.sort == "name":
-        return sorted(by_size, key=lambda model: model.name)
-    return sorted(by_size, key=keys[view.ui.sort], reverse=True)
+    return [(model, rates.get(model.name)) for model in by_size]
+
+
+MODELS: Table[_RatedModel] = Table(
+    "models",
+    "model",
+    (
+        Column("req", 8, lambda row: count(row[0].window.finished), lambda row: row[0].window.finished, 76),
+        Column("rate", 8, lambda row: rate(row[1]), lambda row: row[1]),
+        Column(
+            "err",
+            6,
+            lambda row: percent(_error_share(row[0])),
+            lambda row: _error_share(row[0]),
+            role=lambda row: "errors" if row[0].window.errors else "text",
+        ),
+        Column("p50", 7, lambda row: duration(row[0].window.latency_ms.p50), lambda row: row[0].window.latency_ms.p50),
+        Column(
+            "p95", 7, lambda row: duration(row[0].window.latency_ms.p95), lambda row: row[0].window.latency_ms.p95, 60
+        ),
+        Column("p99", 7, lambda row: duration(row[0].window.latency_ms.p99), lambda row: row[0].window.latency_ms.p99),
+        Column("in", 7, lambda row: short(row[0].window.tokens.input), lambda row: row[0].window.tokens.input, 76),
+        Column("out", 7, lambda row: short(row[0].window.tokens.output), lambda row: row[0].window.tokens.output),
+        Column("act", 5, lambda row: count(row[0].active), lambda row: row[0].active, 60),
+    ),
+    "rate",
+    _models,
+    lambda row: row[0].name,
+    lambda row: row[0].name,
+)
+
+WORKERS: Table[_RatedWorker] = Table(
+    "workers",
+    "slot",
+    (
+        Column("pid", 8, lambda row: str(row[0].pid), lambda row: row[0].pid, ascending=True),
+        Column(
+            "cpu",
+            6,
+            lambda row: percent(row[0].cpu_percent) if row[0].alive else "ended",
+            lambda row: row[0].cpu_percent,
+        ),
+        Column("mem", 6, lambda row: size(row[0].rss_bytes), lambda row: row[0].rss_bytes),
+        Column("act", 6, lambda row: count(row[0].active), lambda row: row[0].active),
+        Column("req/s", 8, lambda row: rate(row[1]), lambda row: row[1], 40),
+    ),
+    "slot",
+    lambda view: [(worker, view.worker_rates.get(worker.slot)) for worker in view.snapshot.workers],
+    lambda row: str(row[0].slot),
+    lambda row: row[0].slot,
+    dim=lambda row: not row[0].alive,
+    least_name=5,
+)
+
+
+def _errors(view: View) -> list[_CountedError]:
+    window = view.snapshot.window
+    minute = view.history.columns(60, 1)[0]
+    counted: list[_CountedError] = []
+    for place, kind in enumerate(ERRORS):
+        amount = window.outcomes.get(kind.label, 0)
+        share = 100 * amount / window.finished if window.finished else None
+        now = minute.rate(minute.errors[place]) if minute is not None else None
+        counted.append((kind.label, amount, share, now))
+    return counted
+
+
+ERROR_TYPES: Table[_CountedError] = Table(
+    "errors",
+    "type",
+    (
+        Column("n", 7, lambda row: short(row[1]), lambda row: row[1], role=lambda row: "strong" if row[1] else "dim"),
+        Column("share", 7, lambda row: percent(row[2]), lambda row: row[2], 40),
+        Column("rate", 8, lambda row: rate(row[3]), lambda row: row[3], 34),
+    ),
+    "type",
+    _errors,
+    lambda row: row[0],
+    # In the order of the taxonomy: what the client did wrong first, what the gateway did wrong last.
+    lambda row: [kind.label for kind in ERRORS].index(row[0]),
+    least_name=10,
+    name_role=lambda row: f"error.{row[0]}",
+)
+
+TABLES: Mapping[str, Table[Any]] = {table.name: table for table in (MODELS, WORKERS, ERROR_TYPES)}
+
+
+def workers(rect: Rect, view: View) -> list[Row]:
+    """Each worker's process, and what all of them together used over the chosen window."""
+    inner, room = rect.width - 4, rect.height - 2
+    number = len(view.snapshot.workers)
+    trends: list[tuple[str, Callable[[Stretch], float]]] = [
+        ("active", lambda column: column.active),
+        ("cpu", lambda column: column.cpu_percent),
+        ("mem", lambda column: column.rss_bytes),
+    ]
+    if room < number + 1 + len(trends) + 1:
+        body = WORKERS.body(inner, room, view)
+    else:
+        body = WORKERS.body(inner, number + 1, view)
+        body += [[]] * (room - len(body) - len(trends) - 1)
+        width = inner - 8
+        for name, figure in trends:
+            values = view.over_time(width, figure, one_a_cell=True)
+            body.append([("label", left(name, 7)), ("border", "│"), ("gauge", trend_of(values))])
+        body.append([("dim", " " * 8 + charts.time_axis(width, view.ui.window_s))])
+    alive = str(view.workers) if view.workers == number else f"{view.workers} of {number}"
+    return panel("workers", rect, view, [[("strong", alive)]], body)
 
 
 def model_table(inner: int, room: int, view: View) -> list[Row]:
-    """The heads and as many models as `room` allows, with the columns for which `inner` cells are enough."""
-    rates = view.history.model_rates()
-    models = _sorted_models(view, rates)
-    headings = [heading for heading in _HEADINGS if inner >= heading.from_width]
-    figures_width = sum(heading.width for heading in headings)
-    names = [clean(model.name) for model in models]
-    name_width = min(max(16, *(cells(name) for name in names), 16), 32, inner - figures_width)
-    spark = inner - name_width - figures_width - 2
-    # Fewer cells show no course over time.
-    courses = view.history.model_courses(view.ui.window_s, spark) if spark >= 12 else {}
-    sort = view.ui.sort
-    head: Row = [("label", left("model▾" if sort == "name" else "model", name_width))]
-    head += [("label", right(f"{item.name}▾" if item.sort == sort else item.name, item.width)) for item in headings]
-    if spark >= 12:
-        head.append(("label", f"  rate over {view.ui.window_s // 60}m"))
-    body = [head]
-    for model, name in list(zip(models, names, strict=True))[: room - 1]:
-        row: Row = [("text", left(name, name_width))]
-        for heading in headings:
-            text = heading.figure(model, rates.get(model.name))
-            role = "errors" if heading.name == "err" and model.window.errors else "text"
-            row.append((role, right(text, heading.width)))
-        if spark >= 12:
-            row.append(("requests", "  " + trend_of(courses.get(model.name, []))))
-        body.append(row)
-    return body
+    """The heads and as many models as `room` allows, with the course of their rates where there is width for it."""
+    courses: dict[int, Mapping[str, Sequence[float | None]]] = {}
+
+    def course(row: _RatedModel, width: int) -> str:
+        if width not in courses:
+            courses[width] = view.history.model_courses(view.ui.window_s, width)
+        return trend_of(courses[width].get(row[0].name, []))
+
+    return MODELS.body(inner, room, view, course=course, title=f"rate over {view.ui.window_s // 60}m")
 
 
 def models(rect: Rect, view: View) -> list[Row]:
@@ -113,7 +279,8 @@ def models(rect: Rect, view: View) -> list[Row]:
     if not number:
         return panel("models", rect, view, [], _first_steps(rect.width - 4, view))
     shown = str(number) if number <= room else f"{room} of {number}"
-    figures: list[Row] = [[("strong", shown)], [("label", f"by {view.ui.sort}")]]
+    order = view.ui.order("models").column or MODELS.sort
+    figures: list[Row] = [[("strong", shown)], [("label", f"by {order}")]]
     return panel("models", rect, view, figures, model_table(rect.width - 4, rect.height - 2, view))
 
 

@@ -1,6 +1,15 @@
-"""The loop of the dashboard: read the run directory four times a second, draw, take keys and signals."""
+"""The loop of the dashboard: look at the run directory four times a second, draw, take keys and signals.
 
-import contextlib
+Theory of operation. One thread, one poll: for keys, signals, room for output, the end of the gateway, and the next
+instant at which something is due. Two things are due at times. A look: it reads the log, because a ring forgets, and
+sees whether the gateway lives; figures are read only when a picture shows them. A picture, when something asks for one:
+a look, a key, a resize, the age of the banner; `Pace` merges what asks for it. Frozen or hidden there are only looks,
+and fewer of them once the log rests.
+
+Every way out of the loop is a return or an exception, and the `with` block of `run` restores the terminal on both.
+"""
+
+import math
 import os
 import select
 import signal
@@ -8,62 +17,75 @@ import time
 import warnings
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
-from pathlib import Path
-from types import FrameType, TracebackType
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import replace
+from termios import error as TermiosError
+from typing import TYPE_CHECKING, Literal
 
-from gateway.dashboard.frame import build_tiles, focusable
-from gateway.dashboard.keys import DISPATCH, Action, KeyDecoder
-from gateway.dashboard.logview import LogView
-from gateway.dashboard.series import History
-from gateway.dashboard.state import Effect, Ui, press
+from gateway.dashboard.bindings import DISPATCH, Action
+from gateway.dashboard.keys import KeyDecoder
+from gateway.dashboard.pace import Pace
+from gateway.dashboard.session import KEPT_LINES, Session, Stopped
+from gateway.dashboard.signals import ENDING, Signals
+from gateway.dashboard.source import Source
+from gateway.dashboard.state import Effect
 from gateway.dashboard.terminal import Terminal
-from gateway.dashboard.theme import color_depth, make_theme
-from gateway.dashboard.view import View
+from gateway.dashboard.text import clean
+from gateway.dashboard.theme import color_depth
 from gateway.logs.render import render
 from gateway.logs.ring import LogRecord
-from gateway.logs.tail import LogTail
 from gateway.metrics.clock import boottime_ns
-from gateway.metrics.snapshot import InstanceInfo, Snapshot
-from gateway.metrics.view import MetricsView
-from gateway.serving.processes import is_alive, process_started
+from gateway.metrics.errors import MetricsError
+from gateway.serving.run_dir import Instance
 
 if TYPE_CHECKING:
     from gateway.dashboard.compositor import Screen
 
 FRAMES_PER_SECOND = 4
-_FRAME_S = 1 / FRAMES_PER_SECOND
-# As many as the log panel keeps; more than that since the last look are counted instead of printed.
-_KEEP = 10_000
+_LOOK_S = 1 / FRAMES_PER_SECOND
+# While there is neither a picture nor a log to keep up with. A process that wakes up after a rest has cold caches, and
+# a look then costs 0.3 ms: a thousandth of a core has room for two a second.
+_REST_S = 0.5
+# Nobody sees more than 40 pictures a second, and a key must show within 50 ms.
+_KEY_S = 0.025
+# A window that is dragged sends hundreds of sizes a second, each of which costs a whole picture. The last one has to be
+# on the screen within 100 ms, of which this leaves 40 for drawing.
+_RESIZE_S = 0.06
+_BANNER_S = 1.0
+_SEARCH_S = 0.5
 # Lines that are written at once while the dashboard is hidden; between two batches keys are looked at.
 _BATCH = 500
+# Ctrl-\, the key for a program that does not listen to others: before anything is made of the keys.
+_CTRL_BACKSLASH = b"\x1c"
 
 Ending = Literal["quit", "server-ended"]
 
 
 def run(
-    run_dir: Path,
-    instance: InstanceInfo,
+    instance: Instance,
     *,
-    owns_server: bool,
-    server_exit: Callable[[], int | None],
+    server_exit: Callable[[], int | None] | None = None,
+    find_successor: Callable[[Instance], Instance | None] = lambda instance: None,
     environ: Mapping[str, str],
     stdin_fd: int,
     stdout_fd: int,
+    stderr_fd: int,
     welcome: Sequence[str] = (),
-) -> str:
-    """Show the gateway of that run directory until a key, a signal, or with `owns_server` the server's end.
+) -> Ending:
+    """Show a gateway until a key, a signal, the end of the terminal, or the end of a server that the caller owns.
 
-    Returns "quit" or "server-ended". The terminal is restored on every way out; exceptions propagate after that.
-    `welcome` are lines that stand there until the first request. Must run in the main thread, because of the signals.
+    `server_exit` tells the exit code of that server, None while it runs. Without it the gateway is somebody else's:
+    its death is shown, and the one that `find_successor` then finds is shown in its place. `welcome` are lines that
+    stand there until the first request.
+
+    The terminal is restored on every way out; exceptions, such as MetricsError for a gateway of another version,
+    propagate after that. Must run in the main thread, because of the signals.
     """
     screen_type = _load_compositor()
-    with Signals() as signals, Terminal(stdin_fd, stdout_fd) as terminal:
-        screen = screen_type(lambda text: terminal.write(text.encode("utf-8", "replace")), FRAMES_PER_SECOND)
-        source = Source(run_dir, instance, None if owns_server else process_started(instance.pid))
-        viewer = Viewer(source, terminal, screen, signals, environ, owns_server, welcome)
-        return viewer.loop(server_exit)
+    source = Source(instance)
+    with Signals() as signals, Terminal(stdin_fd, stdout_fd, stderr_fd) as terminal:
+        screen = screen_type(lambda text: terminal.write_picture(text.encode("utf-8", "replace")), FRAMES_PER_SECOND)
+        viewer = Viewer(source, terminal, screen, signals, environ, server_exit, find_successor, welcome)
+        return viewer.loop()
 
 
 def _load_compositor() -> "type[Screen]":
@@ -83,85 +105,8 @@ def _load_compositor() -> "type[Screen]":
     return Screen
 
 
-class Signals:
-    """Signals as events of the loop: `fd` becomes readable, and `take` tells which came."""
-
-    _WATCHED = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGTSTP, signal.SIGCONT, signal.SIGWINCH)
-
-    def __init__(self) -> None:
-        self.fd, self._wake_fd = os.pipe()
-        self._came: list[int] = []
-        self._before: dict[int, Any] = {}
-        self._wakeup_before = -1
-
-    def __enter__(self) -> "Signals":
-        os.set_blocking(self.fd, False)
-        os.set_blocking(self._wake_fd, False)
-        self._wakeup_before = signal.set_wakeup_fd(self._wake_fd, warn_on_full_buffer=False)
-        self._before = {number: signal.signal(number, self._note) for number in self._WATCHED}
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-        signal.set_wakeup_fd(self._wakeup_before)
-        os.close(self.fd)
-        os.close(self._wake_fd)
-
-    def take(self) -> list[int]:
-        """The signals since the last call."""
-        with contextlib.suppress(BlockingIOError):
-            os.read(self.fd, 4096)
-        came, self._came = self._came, []
-        return came
-
-    def stop_process(self) -> None:
-        """Stop as Ctrl-Z does by default; returns when the process is continued, or at once where nobody could."""
-        signal.signal(signal.SIGTSTP, signal.SIG_DFL)
-        signal.raise_signal(signal.SIGTSTP)
-        signal.signal(signal.SIGTSTP, self._note)
-
-    def _note(self, number: int, frame: FrameType | None) -> None:
-        self._came.append(number)
-
-
-class Source:
-    """What there is to see: the figures, the history and the log, as of the last `read`."""
-
-    def __init__(self, run_dir: Path, instance: InstanceInfo, watched_start: float | None) -> None:
-        self._instance = instance
-        self._watched_start = watched_start
-        self._metrics = MetricsView(run_dir, clock=boottime_ns, is_alive=is_alive)
-        self._tail = LogTail(run_dir, keep=0)
-        self.history = History()
-        self.log = LogView(keep=_KEEP)
-        self.snapshot: Snapshot = self._take()
-
-    def read_figures(self) -> None:
-        """Read the figures and the history anew."""
-        self.snapshot = self._take()
-        self.history.update(self._metrics.chart())
-
-    def read_log(self) -> list[LogRecord]:
-        """Read the new log records, and return them."""
-        records = self._tail.poll()
-        self.log.add(records)
-        self.log.lost = self._tail.lost
-        return records
-
-    def has_stopped(self) -> bool:
-        """Whether the gateway's process, which is not ours, is gone."""
-        return self._watched_start is None or not is_alive(self._instance.pid, self._watched_start)
-
-    def _take(self) -> Snapshot:
-        taken_at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        return self._metrics.snapshot(self._instance, taken_at)
-
-
 class Viewer:
-    """The state of the loop; one instance shows one gateway once."""
+    """The state of the loop; `loop` runs once."""
 
     def __init__(
         self,
@@ -170,7 +115,8 @@ class Viewer:
         screen: "Screen",
         signals: Signals,
         environ: Mapping[str, str],
-        owns_server: bool,
+        server_exit: Callable[[], int | None] | None,
+        find_successor: Callable[[Instance], Instance | None],
         welcome: Sequence[str],
     ) -> None:
         self._source = source
@@ -178,157 +124,249 @@ class Viewer:
         self._screen = screen
         self._signals = signals
         self._environ = environ
-        self._owns_server = owns_server
-        self._welcome = welcome
-        self._ui = Ui()
+        self._server_exit = server_exit
+        self._find_successor = find_successor
+        self._session = Session(
+            source.figures,
+            environ,
+            memory_bytes=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
+            wall_ns_at_zero=time.time_ns() - boottime_ns(),
+            welcome=welcome,
+        )
         self._keys = KeyDecoder()
+        self._last_input = time.monotonic()
+        self._pace = Pace()
+        self._next_look = time.monotonic()
         self._hidden = False
-        self._stopped = False
-        self._force = True
-        self._memory_bytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        self._unprinted: deque[LogRecord] = deque(maxlen=_KEEP)
+        # Another gateway is looked for once ours, which is not our own, is gone; one of another version is left alone.
+        self._next_search = 0.0
+        self._refused_pid = 0
+        self._is_spoiled = True
+        self._unprinted: deque[LogRecord] = deque(maxlen=KEPT_LINES)
         self._not_printed = 0
+        self._lost_told = 0
+        # What the normal screen has to say besides the log, each of it once: a dictionary keeps the order.
+        self._notices: dict[str, None] = {}
 
-    def loop(self, server_exit: Callable[[], int | None]) -> Ending:
+    def loop(self) -> Ending:
         """Run until something ends it."""
-        if not self._owns_server:
+        if self._server_exit is None:
             # Somebody else's terminal has those lines.
-            self._source.read_log()
-        next_frame = time.monotonic()
-        last_input = next_frame
+            self._session.take_log(self._source.read_log(), self._source.lost)
+            self._lost_told = self._source.lost
         while True:
             now = time.monotonic()
-            if now >= next_frame:
-                self._tick()
+            if now >= self._next_look:
+                is_resting = not self._look(now)
                 # A loop that was held up goes on from here instead of catching up.
-                next_frame = max(next_frame + _FRAME_S, now)
-            if self._owns_server and server_exit() is not None:
-                return "server-ended"
-            ready = self._wait(next_frame)
-            for number in self._signals.take():
-                if number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-                    return "quit"
-                self._on_signal(number)
-            data = b""
-            if self._terminal.input_fd in ready:
-                data = self._terminal.read()
-                if not data:
-                    return "quit"
-            now = time.monotonic()
-            keys = self._keys.feed(data, now - last_input)
-            if data or keys:
-                last_input = now
-            for key in keys:
-                if self._on_key(key) is Effect.QUIT:
-                    return "quit"
-            if keys or self._force:
+                self._next_look = max(self._next_look + (_REST_S if is_resting else _LOOK_S), now)
+            if self._can_draw and self._pace.is_due(now):
                 self._draw()
+            if self._can_print:
+                self._print_log()
+            if self._server_exit is not None and self._server_exit() is not None:
+                return "server-ended"
+            is_typed = self._wait()
+            if self._take_signals() or self._take_keys(is_typed):
+                return "quit"
 
-    def _wait(self, next_frame: float) -> list[int]:
-        """Wait for a key, a signal, room for output or the next frame; returns the readable descriptors."""
-        timeout = max(0.0, next_frame - time.monotonic())
+    @property
+    def _is_live(self) -> bool:
+        return self._can_draw and not self._session.frozen and self._session.stopped is None
+
+    # A terminal that has not taken the last output gets no more.
+
+    @property
+    def _can_draw(self) -> bool:
+        return not self._hidden and not self._terminal.stalled
+
+    @property
+    def _can_print(self) -> bool:
+        return self._hidden and bool(self._unprinted or self._notices) and not self._terminal.stalled
+
+    def _wait(self) -> bool:
+        """Wait for a key, a signal, room for output or the next thing that is due; whether something was typed."""
+        due = self._next_look
+        if self._can_draw and self._pace.due is not None:
+            due = min(due, self._pace.due)
+        timeout_s = 0.0 if self._can_print else max(0.0, due - time.monotonic())
         if self._keys.timeout_s is not None:
-            timeout = min(timeout, self._keys.timeout_s)
-        blocked = [self._terminal.output_fd] if self._terminal.stalled else []
-        readable, writable, _ = select.select([self._terminal.input_fd, self._signals.fd], blocked, [], timeout)
-        if writable:
+            timeout_s = min(timeout_s, self._keys.timeout_s)
+        poll = select.poll()
+        poll.register(self._terminal.input_fd, select.POLLIN)
+        poll.register(self._signals.fd, select.POLLIN)
+        if self._server_exit is None and self._session.stopped is None and self._source.life.fd >= 0:
+            poll.register(self._source.life.fd, select.POLLIN)
+        if self._terminal.stalled:
+            poll.register(self._terminal.output_fd, select.POLLOUT)
+        # Rounded up: waking just before the time would mean to wait once more.
+        ready = dict(poll.poll(math.ceil(timeout_s * 1000)))
+        if self._terminal.output_fd in ready:
             self._terminal.flush()
-        return readable
+        if self._source.life.fd in ready:
+            self._next_look = time.monotonic()
+        return self._terminal.input_fd in ready
 
-    def _tick(self) -> None:
-        self._unprint(self._source.read_log())
-        if self._hidden:
-            self._print_log()
-            return
-        if not self._ui.frozen:
+    def _look(self, now: float) -> bool:
+        """See what is new; whether there is reason to look again soon."""
+        self._terminal.trim()
+        records = self._source.read_log()
+        self._take_log(records)
+        if self._server_exit is None:
+            self._watch(now)
+        is_live = self._is_live
+        if is_live:
             self._source.read_figures()
-        self._stopped = not self._owns_server and self._source.has_stopped()
-        self._draw()
+            self._session.take(*self._source.figures)
+        if is_live or (records and not self._hidden and not self._session.frozen):
+            self._pace.ask(now, 0.0)
+        elif not self._hidden:
+            # The age that a banner tells.
+            self._pace.ask(now, _BANNER_S)
+        return is_live or bool(records)
+
+    def _take_log(self, records: Sequence[LogRecord]) -> None:
+        self._session.take_log(records, self._source.lost)
+        self._remember(records)
+
+    def _watch(self, now: float) -> None:
+        """See whether the gateway lives, and once it does not, whether another one has taken its place."""
+        instance = self._source.instance
+        if self._session.stopped is None:
+            if not self._source.life.is_over():
+                return
+            self._session.stopped = Stopped(time.monotonic_ns(), clean(instance.address))
+            self._session.changed()
+            self._next_search = now
+            self._pace.ask(now, 0.0)
+            if self._hidden:
+                self._notices["The gateway has stopped; if it comes back, its log goes on here."] = None
+        if now < self._next_search:
+            return
+        self._next_search = now + _SEARCH_S
+        successor = self._find_successor(instance)
+        if successor is None or successor.pid == self._refused_pid:
+            return
+        try:
+            self._take_log(self._source.follow(successor))
+        except MetricsError as error:
+            self._refused_pid = successor.pid
+            problem = f"its successor with pid {successor.pid} cannot be shown: {error}"
+            self._session.stopped = replace(self._session.stopped, problem=problem)
+        else:
+            self._session.stopped = None
+            self._session.start(*self._source.figures)
+        self._pace.ask(now, 0.0)
+
+    def _spoil(self, now: float, spacing_s: float) -> None:
+        """Whatever the screen should show, it has to be written whole."""
+        self._is_spoiled = True
+        self._pace.ask(now, spacing_s)
 
     def _draw(self) -> None:
-        # A terminal that has not taken the last frame gets no next one.
-        if self._hidden or self._terminal.stalled:
-            return
         size = self._terminal.size()
-        view = self._view()
-        self._screen.show(build_tiles(view, *size), view.theme, size, force=self._force)
-        self._force = False
+        tiles, theme = self._session.picture(size, time.monotonic_ns())
+        self._screen.show(tiles, theme, size, force=self._is_spoiled)
+        self._is_spoiled = False
+        # After the work, so that there is time for something else however long it takes.
+        self._pace.drawn(time.monotonic())
 
-    def _view(self) -> View:
-        source = self._source
-        return View(
-            snapshot=source.snapshot,
-            history=source.history,
-            log=source.log,
-            ui=self._ui,
-            theme=make_theme(self._ui.theme, self._environ),
-            memory_bytes=self._memory_bytes,
-            stopped=self._stopped,
-            welcome=self._welcome,
-        )
+    def _take_keys(self, is_typed: bool) -> bool:
+        """Do what the keys say; whether that is to quit, as when the terminal is gone."""
+        data = self._terminal.read() if is_typed else b""
+        if (is_typed and not data) or _CTRL_BACKSLASH in data:
+            return True
+        now = time.monotonic()
+        keys = self._keys.feed(data, now - self._last_input)
+        if data or keys:
+            self._last_input = now
+        was_live = self._is_live
+        for key in keys:
+            effect = self._on_key(key)
+            if effect is Effect.QUIT:
+                return True
+            if effect is Effect.TOGGLE:
+                self._toggle(now)
+            elif effect is Effect.SUSPEND:
+                self._suspend(0)
+                return self._take_signals()
+        if keys:
+            self._pace.ask(now, _KEY_S)
+        if self._is_live and not was_live:
+            self._next_look = now
+        return False
 
     def _on_key(self, key: str) -> Effect:
         if self._hidden:
-            effect = _WHILE_HIDDEN.get(DISPATCH.get(key), Effect.NONE)
-        else:
-            panels = focusable(self._view(), *self._terminal.size())
-            self._ui, effect = press(self._ui, key, self._source.log, panels)
-        if effect is Effect.TOGGLE:
-            self._toggle()
-        elif effect is Effect.SUSPEND:
-            self._suspend()
-        return effect
+            binding = DISPATCH["hidden"].get(key)
+            return _WHILE_HIDDEN[binding.action] if binding is not None else Effect.NONE
+        return self._session.press(key, self._terminal.size(), time.monotonic_ns())
 
-    def _on_signal(self, number: int) -> None:
-        if number == signal.SIGTSTP:
-            self._suspend()
-        elif number == signal.SIGCONT:
+    def _take_signals(self) -> bool:
+        """Do what the signals say, those included that came while the process was stopped; whether to quit."""
+        now = time.monotonic()
+        is_back = False
+        while came := self._signals.take():
+            if came & ENDING:
+                return True
+            if signal.SIGTSTP in came:
+                self._suspend(signal.SIGTSTP)
             # After a stop that nobody could catch, the shell has put its own settings on the terminal.
-            self._resume()
-        else:
-            self._force = True
+            is_back = is_back or signal.SIGCONT in came
+            if signal.SIGWINCH in came:
+                self._spoil(now, _RESIZE_S)
+        if is_back or not self._terminal.entered:
+            return not self._resume()
+        return False
 
-    def _suspend(self) -> None:
+    def _suspend(self, number: int) -> None:
         self._terminal.leave()
-        self._signals.stop_process()
-        self._resume()
+        self._signals.stop(number)
 
-    def _resume(self) -> None:
-        self._terminal.enter()
+    def _resume(self) -> bool:
+        """Take the terminal again; whether it is still there."""
+        try:
+            self._terminal.enter()
+        except TermiosError:
+            return False
         if not self._hidden:
             self._terminal.show()
-        self._force = True
+        self._spoil(time.monotonic(), 0.0)
+        return True
 
-    def _toggle(self) -> None:
+    def _toggle(self, now: float) -> None:
         self._hidden = not self._hidden
         if self._hidden:
             self._terminal.hide()
-            self._terminal.write(b"The dashboard is hidden: d shows it again, q quits.\n")
-            self._unprint(self._source.read_log())
-            self._print_log()
+            self._notices["The dashboard is hidden: d shows it again, q quits."] = None
+            self._take_log(self._source.read_log())
         else:
             self._terminal.show()
-            self._source.read_figures()
-            self._force = True
+            self._spoil(now, 0.0)
 
-    def _unprint(self, records: list[LogRecord]) -> None:
-        self._not_printed += max(0, len(self._unprinted) + len(records) - _KEEP)
+    def _remember(self, records: Sequence[LogRecord]) -> None:
+        """Keep lines for the normal screen, the newest `KEPT_LINES` of them."""
+        self._not_printed += max(0, len(self._unprinted) + len(records) - KEPT_LINES)
         self._unprinted.extend(records)
 
     def _print_log(self) -> None:
-        """Write the lines that the normal screen has not had yet, as far as the terminal takes them."""
+        """Write some of the lines that the normal screen has not had yet."""
         color = color_depth(self._environ) != "none"
+        lines = list(self._notices)
+        self._notices.clear()
         if self._not_printed:
-            self._terminal.write(f"{self._not_printed} older lines are not shown.\n".encode())
+            lines.append(f"{self._not_printed} older lines are not shown.")
             self._not_printed = 0
-        while self._unprinted and not self._terminal.stalled:
-            batch = [self._unprinted.popleft() for _ in range(min(_BATCH, len(self._unprinted)))]
-            text = "".join(f"{render(record, 'console', color=color)}\n" for record in batch)
-            self._terminal.write(text.encode("utf-8", "replace"))
+        if self._source.lost > self._lost_told:
+            lines.append(f"{self._source.lost - self._lost_told} lines were overwritten before they could be read.")
+            self._lost_told = self._source.lost
+        batch = [self._unprinted.popleft() for _ in range(min(_BATCH, len(self._unprinted)))]
+        lines += [render(record, "console", color=color) for record in batch]
+        self._terminal.write_text("".join(f"{line}\n" for line in lines).encode("utf-8", "replace"))
 
 
-# Without a picture only these keys have a meaning, and there is nothing for Esc to close.
-_WHILE_HIDDEN: Mapping[Action | None, Effect] = {
+# Without a picture there is nothing for Esc to close.
+_WHILE_HIDDEN: Mapping[Action, Effect] = {
     Action.TOGGLE: Effect.TOGGLE,
     Action.QUIT: Effect.QUIT,
     Action.BACK: Effect.QUIT,

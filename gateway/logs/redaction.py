@@ -65,6 +65,7 @@ class Redactor:
         self._pattern = re.compile("|".join([*known, _SHAPES]))
         self._search = self._pattern.search
         self._seen: dict[str, str] = {}
+        self._harmless_names: dict[str, str] = {}
 
     def text(self, text: str) -> str:
         """The text without secrets, and without surrogates that UTF-8 cannot hold."""
@@ -87,23 +88,30 @@ class Redactor:
 
     def record(self, event: object, fields: Mapping[str, Any]) -> dict[str, Any]:
         """A record for JSON: `event` first, then the fields in their order, without those that are None."""
-        text = self.text
-        clean: dict[str, Any] = {"event": text(event if type(event) is str else _show(event))}
+        seen = self._seen.get
+        shown_name = self._harmless_names.get
+        clean: dict[str, Any] = {"event": self.text(event if type(event) is str else _show(event))}
         for name, value in fields.items():
             if value is None:
                 continue
+            shown = shown_name(name)
+            if shown is None:
+                shown = f"{name}_" if name in _RESERVED else name
+                if is_sensitive_name(name):
+                    clean[shown] = HIDDEN
+                    continue
+                if len(self._harmless_names) < _MOST_SEEN:
+                    self._harmless_names[name] = shown
             kind = type(value)
-            if is_sensitive_name(name):
-                value = HIDDEN
-            elif kind is str:
-                value = text(value)
+            if kind is str:
+                value = seen(value) or self.text(value)
             elif not (
-                kind is bool
-                or (kind is int and -_INT_LIMIT < value < _INT_LIMIT)
+                (kind is int and -_INT_LIMIT < value < _INT_LIMIT)
+                or kind is bool
                 or (kind is float and value - value == 0)
             ):
                 value = self._plain(value, MAX_DEPTH, _Budget(MAX_NODES))
-            clean[f"{name}_" if name in _RESERVED else name] = value
+            clean[shown] = value
         return clean
 
     def _plain(self, value: Any, depth: int, budget: "_Budget") -> Any:

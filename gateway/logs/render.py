@@ -36,6 +36,8 @@ _UNPRINTABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\
 _UNPRINTABLE_UTF8: Final = re.compile(b"\x7f|\xc2[\x80-\x9f]|\xe2\x80[\xa8-\xae]|\xe2\x81[\xa6-\xa9]")
 _SHORT_ESCAPES: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
+_encode: Final = msgspec.json.Encoder().encode
+
 _PLAIN_VALUE: Final = re.compile(r'[^\s"=]+')
 
 
@@ -49,7 +51,7 @@ def render(record: LogRecord, format: Format, *, color: bool) -> str:  # noqa: A
 
 def json_payload(fields: Mapping[str, Any]) -> bytes:
     """The fields as a JSON object in UTF-8, on one line and without control characters."""
-    payload = msgspec.json.encode(fields)
+    payload = _encode(fields)
     if payload.isascii() and b"\x7f" not in payload:
         return payload
     return _UNPRINTABLE_UTF8.sub(lambda match: b"\\u%04x" % ord(match[0].decode()), payload)

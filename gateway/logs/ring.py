@@ -58,15 +58,72 @@ class RingFileError(Exception):
     """The file is not a log ring of this version."""
 
 
-class LogRecord(msgspec.Struct, frozen=True):
-    """One record as a reader sees it: `time_ns` since the Unix epoch, `source` such as "worker-0"."""
+_FIELDS: Final = msgspec.json.Decoder(dict[str, Any])
 
-    seq: int
-    time_ns: int
-    level: str
-    event: str
-    source: str
-    fields: dict[str, Any]
+
+class LogRecord:
+    """One record as a reader sees it: `time_ns` since the Unix epoch, `source` such as "worker-0".
+
+    Most records of a busy gateway leave the screen unseen: what was read from a ring is decoded once, when its event or
+    its fields are first asked for. A payload that is not JSON is the event.
+    """
+
+    __slots__ = ("_event", "_fields", "_payload", "level", "seq", "source", "time_ns")
+
+    def __init__(self, seq: int, time_ns: int, level: str, event: str, source: str, fields: dict[str, Any]) -> None:
+        self.seq = seq
+        self.time_ns = time_ns
+        self.level = level
+        self.source = source
+        self._event = event
+        self._fields = fields
+        self._payload: bytes | None = None
+
+    @classmethod
+    def undecoded(cls, seq: int, time_ns: int, level: str, source: str, payload: bytes) -> "LogRecord":
+        """A record whose event and fields are still in their JSON object."""
+        record = cls.__new__(cls)
+        record.seq = seq
+        record.time_ns = time_ns
+        record.level = level
+        record.source = source
+        record._payload = payload
+        return record
+
+    @property
+    def event(self) -> str:
+        """What happened."""
+        if self._payload is not None:
+            self._decode(self._payload)
+        return self._event
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """Everything else that was logged with it."""
+        if self._payload is not None:
+            self._decode(self._payload)
+        return self._fields
+
+    def _decode(self, payload: bytes) -> None:
+        try:
+            self._fields = _FIELDS.decode(payload)
+            self._event = str(self._fields.pop("event", ""))
+        except msgspec.DecodeError:
+            self._fields = {}
+            self._event = payload.decode("utf-8", "backslashreplace")
+        self._payload = None
+
+    def _figures(self) -> tuple[Any, ...]:
+        return self.seq, self.time_ns, self.level, self.event, self.source, self.fields
+
+    def __eq__(self, other: object) -> bool:
+        return self._figures() == other._figures() if isinstance(other, LogRecord) else NotImplemented
+
+    # Fields may hold lists, which have no hash.
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"LogRecord{self._figures()}"
 
 
 class RingWriter:
@@ -203,12 +260,7 @@ class RingReader:
         payload = self._buffer[start : start + length]
         if self._number(number) != number or _checksum(number, time_ns, level, payload) != checksum:
             return None
-        try:
-            fields: dict[str, Any] = msgspec.json.decode(payload, type=dict[str, Any])
-        except msgspec.DecodeError:
-            fields = {"event": payload.decode("utf-8", "backslashreplace")}
-        event = str(fields.pop("event", ""))
-        return LogRecord(number, time_ns, LEVELS[level], event, self.source, fields)
+        return LogRecord.undecoded(number, time_ns, LEVELS[level], self.source, payload)
 
     def _lose_up_to(self, number: int) -> None:
         self.lost += number - self._next + 1

@@ -2,12 +2,15 @@
 
 import os
 from collections import deque
+from operator import attrgetter
 from pathlib import Path
 from typing import Final
 
 from gateway.logs.ring import LogRecord, RingFileError, RingReader
+from gateway.metrics.directory import Directory
 
-_PATTERN: Final = "*.log"
+_SUFFIX: Final = ".log"
+_time_ns: Final = attrgetter("time_ns")
 
 
 class LogTail:
@@ -22,6 +25,7 @@ class LogTail:
         # Files that are no ring of this version, so that a viewer can say so.
         self.unreadable: set[str] = set()
         self._run_dir = run_dir
+        self._directory = Directory(run_dir)
         # By inode: a worker whose ring has another shape than its predecessor's replaces the file. An inode is not used
         # again while its file is still mapped here.
         self._readers: dict[int, RingReader] = {}
@@ -34,15 +38,16 @@ class LogTail:
 
     def poll(self) -> list[LogRecord]:
         """The records that are new since the last call, ordered by time."""
-        present = self._open_new_files()
+        names = self._directory.names_if_changed()
+        gone = [] if names is None else self._follow(names)
         new = [record for reader in self._readers.values() for record in reader.read_new()]
-        for inode in [inode for inode in self._readers if inode not in present]:
+        for inode in gone:
             reader = self._readers.pop(inode)
             # Once more, since the first look waits for a record that its writer never finished.
             new += reader.read_new()
             self._lost_in_gone_files += reader.lost
             reader.close()
-        new.sort(key=lambda record: record.time_ns)
+        new.sort(key=_time_ns)
         self.records.extend(new)
         return new
 
@@ -52,9 +57,13 @@ class LogTail:
             reader.close()
         self._readers.clear()
 
-    def _open_new_files(self) -> set[int]:
+    def _follow(self, names: list[str]) -> list[int]:
+        """Map the files that are new, and return the inodes of those that have gone."""
         present: set[int] = set()
-        for path in sorted(self._run_dir.glob(_PATTERN)):
+        for name in sorted(names):
+            if not name.endswith(_SUFFIX):
+                continue
+            path = self._run_dir / name
             try:
                 inode = os.stat(path).st_ino
                 if inode not in self._readers:
@@ -67,5 +76,5 @@ class LogTail:
                 # Gone between the listing and here.
                 continue
             except RingFileError:
-                self.unreadable.add(path.name)
-        return present
+                self.unreadable.add(name)
+        return [inode for inode in self._readers if inode not in present]

@@ -1,12 +1,11 @@
 """The history as two series of intervals, decoded record by record as it grows."""
 
 from bisect import bisect_right
-from collections import deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from gateway.metrics.history import SAMPLES, STEPS, History, Ring, Sample, Step
-from gateway.metrics.percentiles import percentiles_ms
+from gateway.metrics.percentiles import count_and_percentiles_ms
 from gateway.metrics.snapshot import ChartData, ScalarPoint, StepPoint
 from gateway.metrics.window import Totals, total
 
@@ -15,7 +14,7 @@ _P = TypeVar("_P", bound=ScalarPoint | StepPoint)
 
 
 class Chart:
-    """Keeps what it has decoded, at most 3,600 samples and 181 steps; a call decodes only what is new."""
+    """Keeps what it has decoded, of 3,600 samples and 181 steps at least; a call decodes only what is new."""
 
     def __init__(self, history: History) -> None:
         self._scalars = _Trail(history.samples, history.sample, _scalar_point, history.first_sample(), SAMPLES)
@@ -46,7 +45,8 @@ class _Trail(Generic[_R, _P]):
         self._ring = ring
         self._read = read
         self._difference = difference
-        self._points: deque[_P] = deque(maxlen=length)
+        self._points: list[_P] = []
+        self._length = length
         self._last = beginning
         self._next = 0
 
@@ -59,8 +59,10 @@ class _Trail(Generic[_R, _P]):
                 self._points.append(self._difference(record, self._last))
                 self._last = record
         self._next = numbers.stop
-        points = list(self._points)
-        return points[bisect_right(points, time_ns, key=_time_ns) :]
+        if len(self._points) > 2 * self._length:
+            del self._points[: -self._length]
+        start = bisect_right(self._points, time_ns, key=_time_ns)
+        return self._points[max(start, len(self._points) - self._length) :]
 
 
 def _time_ns(point: ScalarPoint | StepPoint) -> int:
@@ -83,15 +85,17 @@ def _scalar_point(now: Sample, then: Sample) -> ScalarPoint:
 
 
 def _step_point(now: Step, then: Step) -> StepPoint:
-    cells = total(now.totals).since(total(then.totals)).cells
-    p50_ms, p95_ms, p99_ms = percentiles_ms(cells)
+    counted = total(now.totals).since(total(then.totals))
+    count, p50_ms, p95_ms, p99_ms = count_and_percentiles_ms(counted.latencies)
     finished = {name: now.totals[entry].finished - then.totals[entry].finished for name, entry in now.names.items()}
     return StepPoint(
         now.time_ns,
         now.time_ns - then.time_ns,
-        sum(cells),
+        count,
         p50_ms,
         p95_ms,
         p99_ms,
         {name: count for name, count in finished.items() if count},
+        counted.outcomes,
+        counted.latencies,
     )

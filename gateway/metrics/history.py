@@ -25,8 +25,9 @@ from typing import Final, NamedTuple, Self
 from gateway.metrics.cells import CELLS
 from gateway.metrics.entries import ENTRIES, MAX_NAME_BYTES, NAMED, EntryNames
 from gateway.metrics.errors import HistoryFileError
+from gateway.metrics.lanes import from_halves, to_halves
 from gateway.metrics.layout import IDENTITY, FileKind, MappedFile, Record
-from gateway.metrics.window import COUNTERS, MODULUS_MASK, Totals
+from gateway.metrics.window import COUNTERS, Totals
 
 FILE_NAME: Final = "history"
 SAMPLE_NS: Final = 250 * 10**6
@@ -165,6 +166,8 @@ class History:
     def __init__(self, file: MappedFile) -> None:
         self._file = file
         self.started_ns = file.cells[_HEADER["started"]]
+        self._names: list[str] = []
+        self._first_step = Step(self.started_ns, [Totals()] * ENTRIES, EntryNames(()))
         cells = file.cells
         self.samples = Ring(cells, _HEADER["samples"], _SAMPLES_AT, _SAMPLE, places=_SAMPLE_PLACES, kept=_SAMPLES_KEPT)
         self.tables = Ring(cells, _HEADER["tables"], _TABLES_AT, _TABLE, places=_TABLE_PLACES, kept=1)
@@ -177,7 +180,9 @@ class History:
 
     def names(self) -> list[str]:
         """The models that have an entry of their own in this instance, in the order of the entries."""
-        return [self._file.get_text(_name_at(entry)) for entry in NAMED[: self._file.cells[_HEADER["names"]]]]
+        for entry in NAMED[len(self._names) : self._file.cells[_HEADER["names"]]]:
+            self._names.append(self._file.get_text(_name_at(entry)))
+        return list(self._names)
 
     def last_ns(self, ring: Ring) -> int:
         """The time of the newest record, or when the history began."""
@@ -209,7 +214,7 @@ class History:
 
     def first_step(self) -> Step:
         """What lies before the steps: nothing was counted when the history began."""
-        return Step(self.started_ns, [Totals()] * ENTRIES, EntryNames(()))
+        return self._first_step
 
     def usage(self) -> tuple[int, list[WorkerUsage]]:
         """When the workers were last measured and what was found; empty if there is nothing."""
@@ -255,7 +260,7 @@ class History:
         if not any(counters):
             return Totals()
         first = 2 * (at + _STEP_ENTRY["cells"])
-        return Totals(counters, self._file.halves[first : first + CELLS].tolist())
+        return Totals(counters, from_halves(self._file.halves[first : first + CELLS]))
 
 
 class HistoryWriter(History):
@@ -323,9 +328,7 @@ class HistoryWriter(History):
         at = _step_entry_at(number, entry)
         first = 2 * (at + _STEP_ENTRY["cells"])
         self._file.cells[at : at + COUNTERS] = memoryview(array("Q", totals.counters))
-        self._file.halves[first : first + CELLS] = memoryview(
-            array("I", [cell & MODULUS_MASK for cell in totals.cells])
-        )
+        self._file.halves[first : first + CELLS] = to_halves(totals.latencies)
 
 
 def _name_at(entry: int) -> int:

@@ -17,9 +17,10 @@ class Outcome(enum.IntEnum):
     @property
     def label(self) -> str:
         """The name in logs, JSON and on the screen."""
-        return _LABELS[self]
+        return LABELS[self]
 
 
 OUTCOMES: tuple[Outcome, ...] = tuple(Outcome)
 ERRORS: tuple[Outcome, ...] = (Outcome.AUTH, Outcome.VALIDATION, Outcome.UPSTREAM, Outcome.TIMEOUT, Outcome.INTERNAL)
-_LABELS: tuple[str, ...] = tuple(outcome.name.lower() for outcome in OUTCOMES)
+LABELS: tuple[str, ...] = tuple(outcome.name.lower() for outcome in OUTCOMES)
+"""By Outcome."""

@@ -55,7 +55,7 @@ class Sampler:
         usage: list[WorkerUsage] = []
         active = 0
         for worker in self._workers.refresh(skip_invalid=True):
-            reading = worker.read(cells=step_is_due)
+            reading = worker.read(latencies=step_is_due)
             readings.append(reading)
             if not self._is_alive(worker.pid, worker.process_started):
                 continue

@@ -62,6 +62,9 @@ def verify_this_machine(folder: Path) -> None:
     Returns at once on x86-64, and elsewhere when the trial has ended, after 10 seconds at most. Raises
     MemoryOrderError, and OSError if there is no room for the file.
     """
+    if sys.byteorder != "little":
+        problem = f"cannot be used on this processor ({platform.machine()}): it is big-endian."
+        raise MemoryOrderError(folder / FILE_NAME, problem)
     verify_memory(folder, machine=platform.machine(), trial=two_processes)
 
 

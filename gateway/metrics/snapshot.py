@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 import msgspec
 
+from gateway.metrics.lanes import Distribution, describe
+
 SCHEMA = 1
 
 
@@ -58,7 +60,7 @@ class InstanceInfo(msgspec.Struct, frozen=True):
 
 
 class WorkerFigures(msgspec.Struct, frozen=True):
-    """One worker slot and the process in it."""
+    """One worker slot and the process in it; `finished` counts all that ever ended there, under predecessors too."""
 
     slot: int
     pid: int
@@ -66,6 +68,7 @@ class WorkerFigures(msgspec.Struct, frozen=True):
     active: int
     cpu_percent: float | None
     rss_bytes: int | None
+    finished: int
 
 
 class ModelWindow(msgspec.Struct, frozen=True):
@@ -121,7 +124,11 @@ class ScalarPoint(msgspec.Struct, frozen=True):
 
 
 class StepPoint(msgspec.Struct, frozen=True):
-    """One interval of about 5 s up to `time_ns`: its percentiles, and how many requests finished by model."""
+    """One interval of about 5 s up to `time_ns`: its percentiles, and how many requests finished by model.
+
+    `outcomes` are counts by Outcome, `latencies` is the distribution of the `count` requests. Those of several steps
+    add up: see gateway.metrics.lanes.merge, then percentiles_ms and counts_between.
+    """
 
     time_ns: int
     interval_ns: int
@@ -130,6 +137,13 @@ class StepPoint(msgspec.Struct, frozen=True):
     p95_ms: float | None
     p99_ms: float | None
     models: dict[str, int]
+    outcomes: tuple[int, ...]
+    latencies: Distribution
+
+    def __repr__(self) -> str:
+        shown = {name: repr(getattr(self, name)) for name in self.__struct_fields__ if name != "latencies"}
+        shown["latencies"] = describe(self.latencies)
+        return f"StepPoint({', '.join(f'{name}={text}' for name, text in shown.items())})"
 
 
 class ChartData(msgspec.Struct, frozen=True):

@@ -9,12 +9,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from gateway.metrics.chart import Chart
 from gateway.metrics.clock import Clock
-from gateway.metrics.entries import ENTRIES, EntryNames
+from gateway.metrics.entries import ENTRIES, UNATTRIBUTED, EntryNames
 from gateway.metrics.history import FILE_NAME, History, Sample, Step, WorkerUsage
-from gateway.metrics.outcome import OUTCOMES
-from gateway.metrics.percentiles import percentiles_ms
+from gateway.metrics.outcome import LABELS
+from gateway.metrics.percentiles import count_and_percentiles_ms
 from gateway.metrics.snapshot import (
     SCHEMA,
     ChartData,
@@ -30,12 +32,31 @@ from gateway.metrics.snapshot import (
     WorkerFigures,
 )
 from gateway.metrics.window import RATE_NS, WINDOW_NS, Totals, per_second, total
-from gateway.metrics.worker_file import WorkerFileReader, WorkerFiles, WorkerReading, instance_entry, roll_up
+from gateway.metrics.worker_file import WorkerFiles, instance_entry
 
 _STALE_NS: Final = 5 * 10**9
 """CPU and memory that were measured longer ago (20 ticks) are not shown as those of now."""
 
 _Usage = dict[tuple[int, int, float], WorkerUsage]
+
+
+class _EntryFigures(msgspec.Struct, frozen=True, eq=False):
+    """What follows from the totals of the workers and the left edge of the window, for one entry of the instance."""
+
+    parts: list[Totals]
+    edge: Step | None
+    lifetime: Totals
+    window: Totals
+    shown: ModelWindow
+
+
+class _InstanceFigures(msgspec.Struct, frozen=True, eq=False):
+    """What follows from the figures of all entries."""
+
+    entries: list[_EntryFigures]
+    lifetime: Totals
+    window: Totals
+    latency: Latency
 
 
 class MetricsView:
@@ -52,6 +73,9 @@ class MetricsView:
         self._now_ns = 0
         self._edge_number = -1
         self._edge: Step | None = None
+        # What is still true is not derived again.
+        self._entries = [_entry_figures([], None, UNATTRIBUTED)] * ENTRIES
+        self._all = _instance_figures(self._entries)
 
     def snapshot(self, instance: InstanceInfo, taken_at: str) -> Snapshot:
         """The figures of this moment; raises MetricsError if a file is foreign or of another version."""
@@ -61,21 +85,42 @@ class MetricsView:
         usage = _recent_usage(now_ns, history) if history else {}
         names = EntryNames(history.names() if history else ())
 
-        readings = [(worker, worker.read()) for worker in self._workers.refresh()]
-        workers = [self._worker(worker, reading, usage) for worker, reading in readings]
+        workers: list[WorkerFigures] = []
+        parts: list[list[Totals]] = [[] for _ in range(ENTRIES)]
         started, active = [0] * ENTRIES, [0] * ENTRIES
-        for (_, reading), worker in zip(readings, workers, strict=True):
+        log_dropped = 0
+        for file in self._workers.refresh():
+            reading = file.read()
+            alive = self._is_alive(file.pid, file.process_started)
             for entry in reading.entries:
                 place = instance_entry(entry, names)
+                parts[place].append(entry.totals)
                 started[place] += entry.started
-                active[place] += entry.active if worker.alive else 0
-        lifetimes = roll_up((reading for _, reading in readings), names)
-        windows = [now.since(then) for now, then in zip(lifetimes, edge.totals, strict=True)] if edge else lifetimes
-        lifetime = total(lifetimes)
+                if alive:
+                    active[place] += entry.active
+            log_dropped += reading.log_dropped
+            measured = usage.get((file.slot, file.pid, file.process_started)) if alive else None
+            workers.append(
+                WorkerFigures(
+                    slot=file.slot,
+                    pid=file.pid,
+                    alive=alive,
+                    active=reading.active if alive else 0,
+                    cpu_percent=measured.cpu_percent if measured else None,
+                    rss_bytes=measured.rss_bytes if measured else None,
+                    finished=reading.finished,
+                )
+            )
+        self._derive(parts, edge)
         models = [
-            ModelFigures(name, active[entry], _model(windows[entry]), _lifetime(started[entry], lifetimes[entry]))
-            for name, entry in names.items()
-            if started[entry]
+            ModelFigures(
+                name,
+                active[place],
+                self._entries[place].shown,
+                _lifetime(started[place], self._entries[place].lifetime),
+            )
+            for name, place in names.items()
+            if started[place]
         ]
         return Snapshot(
             schema=SCHEMA,
@@ -83,10 +128,10 @@ class MetricsView:
             taken_at=taken_at,
             active=sum(active),
             workers=workers,
-            lifetime=_lifetime(sum(started), lifetime),
-            window=_window(now_ns, total(windows), lifetime, edge, minute),
+            lifetime=_lifetime(sum(started), self._all.lifetime),
+            window=_window(now_ns, self._all, edge, minute),
             models=sorted(models, key=lambda model: (-model.window.finished, model.name)),
-            log=LogFigures(sum(reading.log_dropped for _, reading in readings)),
+            log=LogFigures(log_dropped),
         )
 
     def chart(self, window_s: int = 900) -> ChartData:
@@ -118,17 +163,27 @@ class MetricsView:
             self._edge_number, self._edge = number, history.step(number)
         return history.first_step()
 
-    def _worker(self, file: WorkerFileReader, reading: WorkerReading, usage: _Usage) -> WorkerFigures:
-        alive = self._is_alive(file.pid, file.process_started)
-        measured = usage.get((file.slot, file.pid, file.process_started)) if alive else None
-        return WorkerFigures(
-            slot=file.slot,
-            pid=file.pid,
-            alive=alive,
-            active=reading.active if alive else 0,
-            cpu_percent=measured.cpu_percent if measured else None,
-            rss_bytes=measured.rss_bytes if measured else None,
-        )
+    def _derive(self, parts: list[list[Totals]], edge: Step | None) -> None:
+        self._entries = [
+            known if known.edge is edge and known.parts == entry_parts else _entry_figures(entry_parts, edge, entry)
+            for entry, (known, entry_parts) in enumerate(zip(self._entries, parts, strict=True))
+        ]
+        if self._entries != self._all.entries:
+            self._all = _instance_figures(self._entries)
+
+
+def _entry_figures(parts: list[Totals], edge: Step | None, entry: int) -> _EntryFigures:
+    lifetime = total(parts)
+    window = lifetime.since(edge.totals[entry]) if edge else lifetime
+    shown = ModelWindow(window.finished, window.errors, _tokens(window), _latency(window))
+    return _EntryFigures(parts, edge, lifetime, window, shown)
+
+
+def _instance_figures(entries: list[_EntryFigures]) -> _InstanceFigures:
+    # Of the lifetime only the counters are shown.
+    lifetime = total(Totals(entry.lifetime.counters) for entry in entries)
+    window = total(entry.window for entry in entries)
+    return _InstanceFigures(entries, lifetime, window, _latency(window))
 
 
 def _minute_ago(now_ns: int, history: History) -> Sample:
@@ -148,8 +203,9 @@ def _recent_usage(now_ns: int, history: History) -> _Usage:
     return {(worker.slot, worker.pid, worker.process_started): worker for worker in workers}
 
 
-def _window(now_ns: int, window: Totals, lifetime: Totals, edge: Step | None, minute: Sample | None) -> WindowFigures:
-    last_minute = lifetime.since(Totals(minute.counters)) if minute else Totals()
+def _window(now_ns: int, counted: _InstanceFigures, edge: Step | None, minute: Sample | None) -> WindowFigures:
+    window = counted.window
+    last_minute = counted.lifetime.since(Totals(minute.counters)) if minute else Totals()
     elapsed_ns = now_ns - minute.time_ns if minute else 0
     return WindowFigures(
         seconds=WINDOW_NS // 10**9,
@@ -159,12 +215,8 @@ def _window(now_ns: int, window: Totals, lifetime: Totals, edge: Step | None, mi
         errors_per_second=per_second(last_minute.errors, elapsed_ns),
         outcomes=_outcomes(window),
         tokens=_tokens(window),
-        latency_ms=_latency(window),
+        latency_ms=counted.latency,
     )
-
-
-def _model(window: Totals) -> ModelWindow:
-    return ModelWindow(window.finished, window.errors, _tokens(window), _latency(window))
 
 
 def _lifetime(started: int, totals: Totals) -> Lifetime:
@@ -172,7 +224,7 @@ def _lifetime(started: int, totals: Totals) -> Lifetime:
 
 
 def _outcomes(totals: Totals) -> dict[str, int]:
-    return {outcome.label: totals.counters[outcome] for outcome in OUTCOMES}
+    return dict(zip(LABELS, totals.outcomes, strict=True))
 
 
 def _tokens(totals: Totals) -> Tokens:
@@ -180,4 +232,4 @@ def _tokens(totals: Totals) -> Tokens:
 
 
 def _latency(totals: Totals) -> Latency:
-    return Latency(sum(totals.cells), *percentiles_ms(totals.cells))
+    return Latency(*count_and_percentiles_ms(totals.latencies))

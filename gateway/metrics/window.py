@@ -1,9 +1,12 @@
 """A window is a difference of snapshots: what is counted now, less what was counted at its left edge."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
+from operator import itemgetter
 from typing import Final
 
+import msgspec
+
+from gateway.metrics.lanes import Distribution, describe, merge, since
 from gateway.metrics.outcome import ERRORS, OUTCOMES
 
 WINDOW_NS: Final = 900 * 10**9
@@ -12,15 +15,17 @@ RATE_NS: Final = 60 * 10**9
 
 COUNTERS: Final = len(OUTCOMES) + 2
 _ZERO: Final = (0,) * COUNTERS
-MODULUS_MASK: Final = 2**32 - 1
+_errors: Final = itemgetter(*ERRORS)
 
 
-@dataclass(frozen=True, slots=True)
-class Totals:
-    """Counts that only grow: seven outcomes, input and output tokens; and the latency cells, empty if all are zero."""
+class Totals(msgspec.Struct, frozen=True):
+    """Counts that only grow: seven outcomes, input and output tokens; and the distribution of the latencies."""
 
     counters: tuple[int, ...] = _ZERO
-    cells: Sequence[int] = ()
+    latencies: Distribution = 0
+
+    def __repr__(self) -> str:
+        return f"Totals({self.counters}, {describe(self.latencies)})"
 
     @property
     def outcomes(self) -> tuple[int, ...]:
@@ -30,12 +35,12 @@ class Totals:
     @property
     def finished(self) -> int:
         """Requests that have ended, in whatever way."""
-        return sum(self.outcomes)
+        return sum(self.counters[: len(OUTCOMES)])
 
     @property
     def errors(self) -> int:
         """Requests that have ended in one of the five error types; cancelled is none."""
-        return sum(self.counters[outcome] for outcome in ERRORS)
+        return sum(_errors(self.counters))
 
     @property
     def input_tokens(self) -> int:
@@ -48,25 +53,22 @@ class Totals:
         return self.counters[-1]
 
     def since(self, edge: "Totals") -> "Totals":
-        """What has been added since `edge`, whose cells may have been cut to 32 bits.
+        """What has been added since `edge`, whose distribution may have been cut to 32 bits.
 
         Cells are subtracted modulo 2^32, which is right for fewer than 4 billion requests of one latency in a window.
         """
-        counters = tuple(now - then for now, then in zip(self.counters, edge.counters, strict=True))
-        if not any(counters):
+        if self.counters == edge.counters:
             return Totals()
-        if not edge.cells:
-            return Totals(counters, self.cells)
-        return Totals(counters, [(now - then) & MODULUS_MASK for now, then in zip(self.cells, edge.cells, strict=True)])
+        counters = tuple([now - then for now, then in zip(self.counters, edge.counters, strict=True)])
+        return Totals(counters, since(self.latencies, edge.latencies))
 
 
 def total(parts: Iterable[Totals]) -> Totals:
     """All together; neither order nor grouping matters, and `Totals()` adds nothing."""
     counted = list(parts)
-    cells = [part.cells for part in counted if part.cells]
     return Totals(
-        tuple(map(sum, zip(_ZERO, *(part.counters for part in counted), strict=True))),
-        list(map(sum, zip(*cells, strict=True))) if len(cells) > 1 else (cells or [()])[0],
+        tuple(map(sum, zip(_ZERO, *[part.counters for part in counted], strict=True))),
+        merge([part.latencies for part in counted]),
     )
 
 

@@ -17,16 +17,19 @@ A worker that is killed between two stores leaves a latency without an outcome; 
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
+import msgspec
+
 from gateway.metrics.cells import CELLS
+from gateway.metrics.directory import Directory
 from gateway.metrics.entries import ENTRIES, MAX_NAME_BYTES, NAMED, OTHER, OTHER_NAME, UNATTRIBUTED, EntryNames
 from gateway.metrics.errors import WorkerFileError
+from gateway.metrics.lanes import Distribution, counts, from_cells
 from gateway.metrics.layout import IDENTITY, FileKind, MappedFile, Record
 from gateway.metrics.outcome import OUTCOMES
-from gateway.metrics.window import COUNTERS, Totals, total
+from gateway.metrics.window import Totals, total
 
 HEADER: Final = Record(
     **IDENTITY.runs,
@@ -48,6 +51,7 @@ ENTRY: Final = Record(
     cells=CELLS,
 )
 KIND: Final = FileKind(b"gwworker", 1, ((HEADER, 1), (ENTRY, ENTRIES)), WorkerFileError)
+_ZEROS: Final = memoryview(bytes(8 * CELLS))
 _FILE_NAME = re.compile(r"worker-\d+\.metrics")
 
 
@@ -79,7 +83,7 @@ class WorkerFile:
         def fill(file: MappedFile) -> None:
             if predecessor is not None:
                 file.cells[:] = predecessor.file.cells
-                for entry in predecessor.read(cells=False).entries:
+                for entry in predecessor.read(latencies=False).entries:
                     file.cells[entry_offset(entry.entry) + ENTRY["abandoned"]] += entry.active
             file.cells[HEADER["slot"]] = slot
             file.cells[HEADER["pid"]] = pid
@@ -111,27 +115,25 @@ class WorkerFile:
         self._file.close()
 
 
-@dataclass(frozen=True, slots=True)
-class EntryReading:
-    """What a worker has counted under one entry."""
+class EntryReading(msgspec.Struct, frozen=True):
+    """What a worker has counted under one entry.
+
+    `active` requests are running, or were when their process died; `abandoned` ones were when an earlier one died.
+    """
 
     entry: int
     name: str
     started: int
     abandoned: int
+    active: int
     totals: Totals
 
-    @property
-    def active(self) -> int:
-        """Requests that are running, or were when their process died; not negative even after a finish too many."""
-        return max(0, self.started - self.totals.finished - self.abandoned)
 
-
-@dataclass(frozen=True, slots=True)
-class WorkerReading:
+class WorkerReading(msgspec.Struct, frozen=True):
     """What a worker has counted: the unattributed entry, the named ones and "other"."""
 
     started: int
+    finished: int
     log_dropped: int
     invalid: int
     entries: list[EntryReading]
@@ -142,11 +144,12 @@ class WorkerReading:
         return sum(entry.active for entry in self.entries)
 
     def check_valid(self) -> None:
-        """Assert what holds in every reading, however the reads and the writes were interleaved."""
+        """Assert what holds in every reading with latencies, however the reads and the writes were interleaved."""
         for entry in self.entries:
             assert entry.started == entry.totals.finished + entry.active + entry.abandoned
-            assert not entry.totals.cells or sum(entry.totals.cells) >= entry.totals.finished
+            assert sum(counts(entry.totals.latencies)[1]) >= entry.totals.finished
         assert self.started == sum(entry.started for entry in self.entries)
+        assert self.finished == sum(entry.totals.finished for entry in self.entries)
 
 
 class WorkerFileReader:
@@ -159,45 +162,75 @@ class WorkerFileReader:
         self.pid = self.file.cells[HEADER["pid"]]
         self.process_started = self.file.floats[HEADER["process_started"]]
         self.generation = self.file.cells[HEADER["generation"]]
-        self._names = [""] * ENTRIES
+        # One cell of every entry: eighteen loads in one call.
+        self._outcomes = [self._column("outcomes", outcome) for outcome in OUTCOMES]
+        self._tokens = [self._column("input_tokens"), self._column("output_tokens")]
+        self._started = self._column("started")
+        self._abandoned = self._column("abandoned")
+        self._names = [""]
         self._known = [Totals() for _ in range(ENTRIES)]
+        self._first_cells = [entry_offset(entry) + ENTRY["cells"] for entry in range(ENTRIES)]
+        self._unused = [_ZEROS] * ENTRIES
 
-    def read(self, *, cells: bool = True) -> WorkerReading:
-        """Everything that was published before the call; without `cells` the totals have no latencies."""
+    def read(self, *, latencies: bool = True) -> WorkerReading:
+        """Everything that was published before the call; without `latencies` the totals have none."""
         memory = self.file.cells
-        used = [entry for entry in range(ENTRIES) if entry == UNATTRIBUTED or self._name(entry)]
-        counters = [self._counters(entry) for entry in used]
-        started = [memory[entry_offset(entry) + ENTRY["started"]] for entry in used]
-        abandoned = [memory[entry_offset(entry) + ENTRY["abandoned"]] for entry in used]
+        self._read_new_names()
+        outcomes = [column.tolist() for column in self._outcomes]
+        tokens = [column.tolist() for column in self._tokens]
+        started = self._started.tolist()
+        abandoned = self._abandoned.tolist()
         worker_started = memory[HEADER["started"]]
-        started[UNATTRIBUTED] = worker_started - sum(started)
-        totals = list(map(self._with_cells, used, counters)) if cells else list(map(Totals, counters))
-        return WorkerReading(
-            worker_started,
-            memory[HEADER["log_dropped"]],
-            memory[HEADER["invalid"]],
-            list(map(EntryReading, used, [self._names[entry] for entry in used], started, abandoned, totals)),
-        )
+        log_dropped, invalid = memory[HEADER["log_dropped"]], memory[HEADER["invalid"]]
+        used = [*range(len(self._names)), OTHER]
+        started[UNATTRIBUTED] = worker_started - sum([started[entry] for entry in used])
+        finished = list(map(sum, zip(*outcomes, strict=True)))
+        counters = list(zip(*outcomes, *tokens, strict=True))
+        if latencies:
+            totals = self._known
+            for entry in used:
+                # Without a new outcome no new latency is published either.
+                if counters[entry] != totals[entry].counters:
+                    totals[entry] = Totals(counters[entry], self._distribution(entry))
+        else:
+            totals = list(map(Totals, counters))
+        entries = [
+            EntryReading(
+                entry,
+                name,
+                started[entry],
+                abandoned[entry],
+                # Not negative even after a finish too many.
+                max(0, started[entry] - finished[entry] - abandoned[entry]),
+                totals[entry],
+            )
+            for entry, name in zip(used, [*self._names, OTHER_NAME], strict=True)
+        ]
+        return WorkerReading(worker_started, sum([finished[entry] for entry in used]), log_dropped, invalid, entries)
 
     def close(self) -> None:
         """Unmap."""
+        for column in (*self._outcomes, *self._tokens, self._started, self._abandoned):
+            column.release()
         self.file.close()
 
-    def _name(self, entry: int) -> str:
-        if not self._names[entry]:
-            self._names[entry] = self.file.get_text(entry_offset(entry) + ENTRY["name"])
-        return self._names[entry]
+    def _column(self, run: str, offset: int = 0) -> "memoryview[int]":
+        return self.file.cells[entry_offset(0) + ENTRY[run] + offset :: ENTRY.cells]
 
-    def _counters(self, entry: int) -> tuple[int, ...]:
-        start = entry_offset(entry) + ENTRY["outcomes"]
-        return tuple(self.file.cells[start : start + COUNTERS])
+    def _read_new_names(self) -> None:
+        """Names are given to the entries in their order, and stay."""
+        while (entry := len(self._names)) in NAMED:
+            name = self.file.get_text(entry_offset(entry) + ENTRY["name"])
+            if not name:
+                return
+            self._names.append(name)
 
-    def _with_cells(self, entry: int, counters: tuple[int, ...]) -> Totals:
-        # Without a new outcome no new latency is published either, and reading 896 cells costs more than nine.
-        if counters != self._known[entry].counters:
-            start = entry_offset(entry) + ENTRY["cells"]
-            self._known[entry] = Totals(counters, self.file.cells[start : start + CELLS].tolist())
-        return self._known[entry]
+    def _distribution(self, entry: int) -> Distribution:
+        """The latencies of an entry. High ones are rare: only the bytes up to the last one in use are decoded."""
+        octets = self.file.copy(self._first_cells[entry], CELLS)
+        if not octets.endswith(self._unused[entry]):
+            self._unused[entry] = _ZEROS[len(octets.rstrip(b"\0")) :]
+        return from_cells(octets, len(octets) - len(self._unused[entry]))
 
 
 class WorkerFiles:
@@ -205,32 +238,43 @@ class WorkerFiles:
 
     def __init__(self, run_dir: Path) -> None:
         self._run_dir = run_dir
+        self._directory = Directory(run_dir)
         self._readers: dict[str, WorkerFileReader] = {}
+        self._by_slot: list[WorkerFileReader] = []
+        # Listed, but not looked at yet, or not readable.
+        self._pending: set[str] = set()
 
     def refresh(self, *, skip_invalid: bool = False) -> list[WorkerFileReader]:
         """Map what is new or has been taken over, and return all by slot; raises WorkerFileError."""
-        try:
-            paths = [path for path in self._run_dir.iterdir() if _FILE_NAME.fullmatch(path.name)]
-        except FileNotFoundError:
-            paths = []
-        for path in paths:
-            known = self._readers.get(path.name)
+        names = self._directory.names_if_changed()
+        if names is not None:
+            self._pending = set(filter(_FILE_NAME.fullmatch, names))
+        for name in sorted(self._pending):
             try:
-                if known is None or known.file.inode != path.stat().st_ino:
-                    self._readers[path.name] = WorkerFileReader(path)
-                    if known is not None:
-                        known.close()
-            except FileNotFoundError:
-                continue
+                self._follow(name)
             except WorkerFileError:
                 if not skip_invalid:
                     raise
-        return sorted(self._readers.values(), key=lambda reader: reader.slot)
+                continue
+            except FileNotFoundError:
+                # Gone since it was listed.
+                pass
+            self._pending.remove(name)
+        return self._by_slot
 
     def close(self) -> None:
         """Unmap all."""
         for reader in self._readers.values():
             reader.close()
+
+    def _follow(self, name: str) -> None:
+        path = self._run_dir / name
+        known = self._readers.get(name)
+        if known is None or known.file.inode != path.stat().st_ino:
+            self._readers[name] = WorkerFileReader(path)
+            self._by_slot = sorted(self._readers.values(), key=lambda reader: reader.slot)
+            if known is not None:
+                known.close()
 
 
 def roll_up(readings: Iterable[WorkerReading], names: EntryNames) -> list[Totals]:

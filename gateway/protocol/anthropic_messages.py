@@ -60,8 +60,11 @@ class MessagesTap(EventTap):
 
     def observe(self, raw: bytes) -> bool:
         """Note usage, end and error; nothing is ever withheld."""
+        # Most events of a stream are deltas of a content block; they carry nothing that counts. Those of two lines,
+        # which is all that the provider sends, need no parsing.
+        if raw.startswith(b"event: content_block") and raw.count(b"\n") == 3 and b"\r" not in raw:
+            return True
         event = parse_event(raw)
-        # Most events of a stream are deltas of a content block; they carry nothing that counts.
         if event.name.startswith("content_block") or not event.data:
             return True
         try:
@@ -112,6 +115,7 @@ class AnthropicMessages(Dialect):
     upstream_path: ClassVar[str] = "/messages"
     # Its clients know this event; it comes in native streams as well.
     keep_alive: ClassVar[bytes] = b'event: ping\ndata: {"type":"ping"}\n\n'
+    request_id_header: ClassVar[bytes] = b"request-id"
 
     def error_body(
         self, status: int, message: str, *, param: str | None = None, code: str | None = None, request_id: str = ""

@@ -78,6 +78,8 @@ class Dialect(ABC):
     """The path of the operation below a provider's base URL."""
     keep_alive: ClassVar[bytes] = b": keep-alive\n\n"
     """What may be sent during a long silence of a stream that has begun; every SSE client skips a comment."""
+    request_id_header: ClassVar[bytes]
+    """The response header under which a provider of this protocol sends its own id of a request."""
 
     @abstractmethod
     def error_body(

@@ -33,13 +33,14 @@ class _Chunk(msgspec.Struct):
 
 
 _chunk_decoder = msgspec.json.Decoder(_Chunk)
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def _decode(data: bytes) -> _Chunk | None:
     """Decode a chunk or a body; None for what the gateway cannot read, which is the client's to judge."""
     try:
         return _chunk_decoder.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except _UNREADABLE:
         return None
 
 
@@ -52,19 +53,31 @@ class ChatTap(EventTap):
         super().__init__()
         self._withhold_usage = withhold_usage
 
+    def feed(self, chunk: bytes) -> bytes:
+        """Return the events that `chunk` completes, less any that are withheld."""
+        lines = self._splitter.lines(chunk)
+        if lines is None:
+            return super().feed(chunk)
+        kept = [line for line in lines if self._note(line[6:] if line[:6] == b"data: " else parse_event(line).data)]
+        return chunk if len(kept) == len(lines) else b"".join([line + b"\n\n" for line in kept])
+
     def observe(self, raw: bytes) -> bool:
         """Note usage, end and error; withhold the usage chunk if only the gateway asked for it."""
-        data = parse_event(raw).data
-        if data.startswith(b"[DONE]"):
-            self.complete = self.ended = True
-            return True
-        chunk = _decode(data) if data else None
-        if chunk is None:
+        return self._note(parse_event(raw).data)
+
+    def _note(self, data: bytes) -> bool:
+        try:
+            chunk = _chunk_decoder.decode(data)
+        except _UNREADABLE:
+            # What begins like this is no JSON, so that it costs the events before it nothing.
+            if data.startswith(b"[DONE]"):
+                self.complete = self.ended = True
             return True
         if chunk.error:
             self.failed = True
-        if chunk.choices and any(choice.finish_reason for choice in chunk.choices):
-            self.complete = True
+        for choice in chunk.choices or ():
+            if choice.finish_reason:
+                self.complete = True
         if chunk.usage is None:
             return True
         self.usage = chunk.usage.normalised()
@@ -92,6 +105,7 @@ class OpenAIChat(Dialect):
 
     name: ClassVar[str] = "chat"
     upstream_path: ClassVar[str] = "/chat/completions"
+    request_id_header: ClassVar[bytes] = b"x-request-id"
 
     def error_body(
         self, status: int, message: str, *, param: str | None = None, code: str | None = None, request_id: str = ""

@@ -7,8 +7,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import psutil
-
 from gateway.metrics.sampler import ProcessUsage
 
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
@@ -22,6 +20,8 @@ def process_started(pid: int) -> float | None:
     when the wall clock is set; where /proc is missing the wall clock has to do. A zombie counts as gone.
     """
     if sys.platform != "linux":
+        import psutil
+
         try:
             return psutil.Process(pid).create_time()
         except psutil.Error:
@@ -54,6 +54,9 @@ def die_with_parent(parent_pid: int) -> None:
 
 def usage_probe() -> Callable[[int], ProcessUsage | None]:
     """Return a probe of a process's CPU percentage, since the probe before, and of its resident bytes."""
+    # Here, because viewers need none of it and should start at once.
+    import psutil
+
     known: dict[int, psutil.Process] = {}
 
     def probe(pid: int) -> ProcessUsage | None:

@@ -15,6 +15,7 @@ from litestar import Litestar
 
 from gateway.api.context import Services
 from gateway.api.interruption import Reason
+from gateway.api.lease import RequestLog
 from gateway.app import create_app
 from gateway.config import Settings
 from gateway.logs.pipeline import choose_format, configure, wants_color
@@ -87,7 +88,8 @@ def start_worker(
         secrets=settings.secrets(),
         on_dropped=collector.log_dropped,
     )
-    services = Services(settings, collector, Upstreams(settings, transport_for))
+    request_log = RequestLog()
+    services = Services(settings, collector, Upstreams(settings, transport_for), log_line=request_log)
 
     @asynccontextmanager
     async def files(_: Litestar) -> AsyncIterator[None]:
@@ -96,6 +98,7 @@ def start_worker(
             stack.callback(ring.close)
             if sink is not None:
                 stack.callback(sink.close, _FLUSH_S)
+            stack.callback(request_log.flush)
             if background is not None:
                 await stack.enter_async_context(background())
             # What lives now lives as long as the worker: the collector of cycles need not look at it again.
@@ -107,8 +110,7 @@ def start_worker(
         services.draining = True
 
     def cut() -> None:
-        for interruption in list(services.running):
-            interruption.interrupt(Reason.SHUTDOWN)
+        services.running.interrupt_all(Reason.SHUTDOWN)
 
     Drain(settings.server.grace_s, begin, cut).install()
     return create_app(services, lifespan=[files])

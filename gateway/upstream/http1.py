@@ -17,11 +17,14 @@ folded headers, no repeated Content-Length, no Content-Length beside Transfer-En
 
 import functools
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
 import httptools
 import httpx
+
+# The name of the httpx extension under which a caller hands over a Head that it has kept.
+ENCODED_HEAD: Final = "encoded_head"
 
 MAX_HEAD: Final = 64 * 1024  # bytes; the largest real heads (long cookies, policy headers) stay under 32 KiB
 MAX_HEADERS: Final = 200  # real answers of providers carry 15 to 40
@@ -57,69 +60,83 @@ class OutgoingRequest:
         self.closes = closes  # the request announces that this connection ends after it
 
 
+class Head:
+    """The encoded head of requests that differ in their bodies only, without its end and without the body's framing."""
+
+    __slots__ = ("bodiless", "closes", "coding", "expects_body", "framed", "length", "wire")
+
+    def __init__(self, method: str, url: httpx.URL, headers: Sequence[tuple[bytes, bytes]]) -> None:
+        """Encodes the headers as they are, plus Host where it is missing.
+
+        Raises httpx.LocalProtocolError for what no well-framed message can have: line ends or NUL in the target, a name
+        or a value, and contradictory framing.
+        """
+        name_of_method = method.encode("ascii", "replace")
+        target = url.raw_path
+        _kind(name_of_method)
+        if b" " in target:
+            raise httpx.LocalProtocolError("The request target contains a space.")
+
+        seen = 0
+        self.length = self.coding = connection = b""
+        lines: list[bytes] = []
+        for name, value in headers:
+            kind = _kind(name)
+            if kind:
+                if kind & seen & (_CONTENT_LENGTH | _TRANSFER_ENCODING | _HOST):
+                    raise httpx.LocalProtocolError(f"The header {name.decode()} is given twice.")
+                seen |= kind
+                if kind == _CONTENT_LENGTH:
+                    self.length = value
+                elif kind == _TRANSFER_ENCODING:
+                    self.coding = value
+                elif kind == _CONNECTION:
+                    connection += value.lower()
+            lines += (name, b": ", value, b"\r\n")
+        start = [name_of_method, b" ", target, b" HTTP/1.1\r\n"]
+        line_count = 1 + len(headers)
+        if not seen & _HOST:
+            start += (b"Host: ", url.netloc, b"\r\n")
+            line_count += 1
+        if seen & _TRANSFER_ENCODING and (self.coding.lower() != b"chunked" or seen & _CONTENT_LENGTH):
+            raise httpx.LocalProtocolError("The body is framed by chunks or by Content-Length, and by nothing else.")
+        self.wire = b"".join(start + lines)
+        if self.wire.count(b"\n") != line_count or self.wire.count(b"\r") != line_count or b"\0" in self.wire:
+            raise httpx.LocalProtocolError("The request head contains a line end or NUL inside a field.")
+        self.framed = bool(seen & (_CONTENT_LENGTH | _TRANSFER_ENCODING))
+        self.expects_body = name_of_method in _METHODS_WITH_A_BODY
+        self.bodiless = name_of_method == b"HEAD"
+        self.closes = b"close" in connection
+
+
 def encode(request: httpx.Request) -> OutgoingRequest:
-    """Encodes a request: its headers as they are, plus Host and the body's framing where they are missing.
+    """Encodes a request: its head, or the one in its extension `encoded_head`, and the body with its framing.
 
-    Raises httpx.LocalProtocolError for what cannot be sent as one well-framed message: line ends or NUL in the target,
-    a name or a value, contradictory framing, or a Content-Length that is not the body's.
+    Raises httpx.LocalProtocolError as Head does, and for a Content-Length that is not the body's.
     """
-    method = request.method.encode("ascii", "replace")
-    target = request.url.raw_path
-    _kind(method)
-    if b" " in target:
-        raise httpx.LocalProtocolError("The request target contains a space.")
-
-    headers = request.headers.raw
-    seen = 0
-    length = coding = connection = b""
-    lines: list[bytes] = []
-    for name, value in headers:
-        kind = _kind(name)
-        if kind:
-            if kind & seen & (_CONTENT_LENGTH | _TRANSFER_ENCODING | _HOST):
-                raise httpx.LocalProtocolError(f"The header {name.decode()} is given twice.")
-            seen |= kind
-            if kind == _CONTENT_LENGTH:
-                length = value
-            elif kind == _TRANSFER_ENCODING:
-                coding = value
-            elif kind == _CONNECTION:
-                connection += value.lower()
-        lines += (name, b": ", value, b"\r\n")
-    start = [method, b" ", target, b" HTTP/1.1\r\n"]
-    line_count = 1 + len(headers)
-    if not seen & _HOST:
-        start += (b"Host: ", request.url.netloc, b"\r\n")
-        line_count += 1
-    if seen & _TRANSFER_ENCODING and (coding.lower() != b"chunked" or seen & _CONTENT_LENGTH):
-        raise httpx.LocalProtocolError("The body is framed by chunks or by Content-Length, and by nothing else.")
-
+    head: Head = request.extensions.get(ENCODED_HEAD) or Head(request.method, request.url, request.headers.raw)
     stream = request.stream
     body: bytes | None = b"".join(stream) if isinstance(stream, httpx.SyncByteStream) else None
-    if not seen & (_CONTENT_LENGTH | _TRANSFER_ENCODING):
+    framing = b""
+    coding = head.coding
+    if not head.framed:
         if body is None:
             coding = b"chunked"
-            lines.append(b"Transfer-Encoding: chunked\r\n")
-            line_count += 1
-        elif body or method in _METHODS_WITH_A_BODY:
-            lines.append(b"Content-Length: %d\r\n" % len(body))
-            line_count += 1
-    elif seen & _CONTENT_LENGTH and not (length.isdigit() and (body is None or int(length) == len(body))):
+            framing = b"Transfer-Encoding: chunked\r\n"
+        elif body or head.expects_body:
+            framing = b"Content-Length: %d\r\n" % len(body)
+    elif not coding and not (head.length.isdigit() and (body is None or int(head.length) == len(body))):
         raise httpx.LocalProtocolError("Content-Length is not the length of the body.")
-
-    head = b"".join(start + lines)
-    if head.count(b"\n") != line_count or head.count(b"\r") != line_count or b"\0" in head:
-        raise httpx.LocalProtocolError("The request head contains a line end or NUL inside a field.")
 
     rest: AsyncIterator[bytes] | None = None
     if body is None:
         assert isinstance(stream, httpx.AsyncByteStream)
-        rest = _chunked(stream) if coding else _counted(stream, int(length))
+        rest = _chunked(stream) if coding else _counted(stream, int(head.length))
         body = b""
     elif coding:
         body = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body) if body else b"0\r\n\r\n"
     return OutgoingRequest(
-        b"".join((head, b"\r\n", body)), rest, bodiless=method == b"HEAD", closes=b"close" in connection
+        b"".join((head.wire, framing, b"\r\n", body)), rest, bodiless=head.bodiless, closes=head.closes
     )
 
 

@@ -17,7 +17,7 @@ _KEEPALIVE_S = 30.0
 
 
 class FirstByteLimit(httpx.AsyncBaseTransport):
-    """Gives another transport the limit that httpx does not know: how long the head of an answer may take in all."""
+    """Gives httpx's own transport what it lacks: a limit for the whole head of an answer, and the length of a body."""
 
     def __init__(self, inner: httpx.AsyncBaseTransport) -> None:
         self._inner = inner
@@ -27,13 +27,24 @@ class FirstByteLimit(httpx.AsyncBaseTransport):
         limits = request.extensions["timeout"]
         try:
             async with asyncio.timeout(limits["connect"] + limits["first_byte"]):
-                return await self._inner.handle_async_request(request)
+                return await self._inner.handle_async_request(_framed(request))
         except TimeoutError:
             raise httpx.ReadTimeout("No complete head of an answer came in time.", request=request) from None
 
     async def aclose(self) -> None:
         """Close the other transport."""
         await self._inner.aclose()
+
+
+def _framed(request: httpx.Request) -> httpx.Request:
+    """Return the request with a Content-Length if it has a body and does not say how long that is."""
+    body = b"".join(request.stream) if isinstance(request.stream, httpx.ByteStream) else b""
+    if not body or "content-length" in request.headers:
+        return request
+    headers = [*request.headers.raw, (b"content-length", b"%d" % len(body))]
+    return httpx.Request(
+        request.method, request.url, headers=headers, stream=request.stream, extensions=request.extensions
+    )
 
 
 def transport_for(provider: Provider) -> httpx.AsyncBaseTransport:

@@ -1,7 +1,6 @@
 """The dashboard as a process on a real pseudo-terminal, seen through an emulator."""
 
 import fcntl
-import json
 import os
 import signal
 import struct
@@ -13,69 +12,42 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
-from gateway.logs.ring import RingWriter
-from gateway.metrics.clock import boottime_ns
-from gateway.metrics.collector import Collector
-from gateway.metrics.outcome import Outcome
-from gateway.metrics.sampler import ProcessUsage, Sampler
-from gateway.metrics.worker_file import WorkerFile
-from gateway.serving.processes import is_alive, process_started
 from tests.support.process import PATIENCE_S
+from tests.support.run_dir import Gateway
 from tests.support.terminal import TerminalProcess
-
-
-class Gateway:
-    """The writing side of a run directory, without a server: one worker's counts, the sampler and the log ring."""
-
-    def __init__(self, run_dir: Path) -> None:
-        self.run_dir = run_dir
-        started = process_started(os.getpid())
-        assert started is not None
-        self.worker = WorkerFile.open(run_dir / "worker-0.metrics", slot=0, pid=os.getpid(), process_started=started)
-        self.collector = Collector(self.worker)
-        self.sampler = Sampler(
-            run_dir, clock=boottime_ns, probe=lambda pid: ProcessUsage(12.0, 64 * 2**20), is_alive=is_alive
-        )
-        self.ring = RingWriter.create(run_dir / "worker-0.log", pid=os.getpid(), capacity=200)
-        self.logged = 0
-        self.sampler.tick()
-
-    def serve(self, requests: int) -> None:
-        """Count requests of one model, and log a numbered line for each."""
-        entry = self.collector.attribute("tiny-model")
-        for _ in range(requests):
-            self.collector.started()
-            self.collector.finished(entry, Outcome.OK, 25_000_000, 100, 10)
-        self.log(requests)
-        self.sampler.tick()
-
-    def log(self, lines: int) -> None:
-        """Log numbered lines."""
-        for _ in range(lines):
-            self.logged += 1
-            payload = json.dumps({"event": f"line {self.logged:05} of the log"}).encode()
-            self.ring.append(time.time_ns(), "info", payload)
-
-    def close(self) -> None:
-        """Unmap everything."""
-        self.ring.close()
-        self.sampler.close()
-        self.worker.close()
 
 
 class Dashboard(TerminalProcess):
     """The viewer, alone in a process, on a pseudo-terminal."""
 
-    def __init__(self, gateway: Gateway, mode: str, pid: int, columns: int = 80, rows: int = 24) -> None:
-        self.ended_file = gateway.run_dir / "ended"
+    def __init__(self, gateway: Gateway, mode: str, pid: int, **terminal: Any) -> None:
+        self.folder = gateway.run_dir
         super().__init__(
-            [sys.executable, "-m", "tests.support.dashboard_child", gateway.run_dir, str(pid), mode, self.ended_file],
-            {**os.environ, "PTG_COLOR_SYSTEM": "none of these"},
-            columns=columns,
-            rows=rows,
+            [sys.executable, "-m", "tests.support.dashboard_child", gateway.run_dir, str(pid), mode, self.folder],
+            # An unknown colour system must do no harm; tracebacks without colours are easier to compare.
+            {**os.environ, "PTG_COLOR_SYSTEM": "none of these", "PYTHON_COLORS": "0"},
+            **terminal,
         )
+
+    def wait_until_full(self) -> None:
+        """Make output, unread, until the pseudo-terminal takes no more of it, some 4 KB."""
+        deadline = time.monotonic() + PATIENCE_S
+        while int(struct.unpack("i", fcntl.ioctl(self.main, termios.FIONREAD, b"\0\0\0\0"))[0]) < 4000:
+            assert time.monotonic() < deadline, "the terminal did not fill"
+            # Every resize makes a full frame; hidden there are log lines enough.
+            self.resize(199 if self.screen.columns == 200 else 200, 50)
+            time.sleep(0.01)
+
+    def ending(self) -> str:
+        """How the viewer says that it ended."""
+        return (self.folder / "ending").read_text()
+
+    def happens(self, event: str) -> None:
+        """Let something happen in the process of the viewer."""
+        (self.folder / event).touch()
 
 
 @pytest.fixture
@@ -92,10 +64,10 @@ def show(gateway: Gateway) -> Iterator[Callable[..., Dashboard]]:
     """Start dashboards; they are ended with the test."""
     shown: list[Dashboard] = []
 
-    def start(mode: str = "owns", pid: int | None = None, **size: Any) -> Dashboard:
-        dashboard = Dashboard(gateway, mode, pid or os.getpid(), **size)
+    def start(mode: str = "owns", pid: int | None = None, **terminal: Any) -> Dashboard:
+        dashboard = Dashboard(gateway, mode, pid or os.getpid(), **terminal)
         shown.append(dashboard)
-        dashboard.wait_for("live" if size.get("columns", 80) >= 40 else "too small")
+        dashboard.wait_for("live")
         return dashboard
 
     yield start
@@ -106,19 +78,19 @@ def show(gateway: Gateway) -> Iterator[Callable[..., Dashboard]]:
 Show = Callable[..., Dashboard]
 
 
-@pytest.mark.parametrize("key", [b"q", b"\x1b", b"\x03"])
+@pytest.mark.parametrize("key", [b"q", b"\x1b", b"\x03", b"\x1c"])
 def test_quit_keys_end_it_and_restore_the_terminal(show: Show, key: bytes) -> None:
-    """q, a lone Esc and Ctrl-C end the viewer with status 0, and the terminal is as before."""
+    """q, a lone Esc, Ctrl-C and Ctrl-\\ end the viewer with status 0, and the terminal is as before."""
     dashboard = show()
     dashboard.wait_for("tiny-model")
     assert b"\x1b[?1049h" in dashboard.raw
     dashboard.type(key)
     assert dashboard.ends() == 0
-    assert b"the viewer ended with quit" in dashboard.raw
+    assert dashboard.ending() == "quit"
     dashboard.assert_restored()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT])
 def test_signals_end_it_and_restore_the_terminal(show: Show, number: signal.Signals) -> None:
     """Every signal that asks a process to end is a way out that restores the terminal."""
     dashboard = show()
@@ -130,10 +102,20 @@ def test_signals_end_it_and_restore_the_terminal(show: Show, number: signal.Sign
 def test_figures_are_those_that_were_counted(show: Show, gateway: Gateway) -> None:
     """Requests that are counted while it runs appear with their exact tokens."""
     dashboard = show(columns=140, rows=40)
-    dashboard.wait_for("500 in 50 out")
+    dashboard.wait_for("500 in    50 out")
     gateway.serve(15)
-    dashboard.wait_for("2k in 200 out")
+    dashboard.wait_for("2k in   200 out")
     dashboard.wait_for("line 00020 of the log")
+
+
+def printed_lines(dashboard: Dashboard) -> list[int]:
+    """The numbers of the log lines on the normal screen; those in a picture are followed by something else."""
+    return [int(part[:5]) for part in dashboard.raw.split(b"line ")[1:] if part[5:].startswith(b" of the log\r\n")]
+
+
+def wait_for_line(dashboard: Dashboard, number: int) -> None:
+    """Read until the normal screen has that line of the log."""
+    dashboard.wait_for(lambda: b"line %05d of the log\r\n" % number in dashboard.raw)
 
 
 def test_hiding_loses_no_log_line(show: Show, gateway: Gateway) -> None:
@@ -141,18 +123,43 @@ def test_hiding_loses_no_log_line(show: Show, gateway: Gateway) -> None:
     dashboard = show()
     gateway.log(40)
     dashboard.wait_for("line 00045")
-    dashboard.type(b"d")
-    dashboard.wait_for(lambda: dashboard.raw.count(b"line 00045 of the log\r\n") == 1)
+    for _ in range(25):
+        dashboard.type(b"d")
+        gateway.log(4)
+        dashboard.read(0.01)
+    wait_for_line(dashboard, 145)
+    dashboard.resize(100, 30)
     gateway.log(30)
-    dashboard.wait_for(lambda: b"line 00075 of the log\r\n" in dashboard.raw)
+    wait_for_line(dashboard, 175)
     dashboard.type(b"d")
     dashboard.wait_for("live")
+    dashboard.wait_for(lambda: dashboard.screen.display[28].startswith("╰"))
     gateway.log(25)
-    dashboard.wait_for("line 00100")
+    dashboard.wait_for("line 00200")
     dashboard.type(b"d")
-    dashboard.wait_for(lambda: b"line 00100 of the log\r\n" in dashboard.raw)
-    printed = [int(part[:5]) for part in dashboard.raw.split(b"line ")[1:] if part[5:].startswith(b" of the log\r\n")]
-    assert printed == list(range(1, 101))
+    wait_for_line(dashboard, 200)
+    assert printed_lines(dashboard) == list(range(1, 201))
+    dashboard.type(b"q")
+    assert dashboard.ends() == 0
+    dashboard.assert_restored()
+
+
+def test_hiding_loses_no_log_line_while_the_terminal_takes_nothing(show: Show, gateway: Gateway) -> None:
+    """Toggled again and again unread, and suspended while hidden: every line once and in order."""
+    dashboard = show()
+    dashboard.type(b"d")
+    wait_for_line(dashboard, 5)
+    gateway.log(150)
+    dashboard.wait_until_full()
+    for _ in range(6):
+        dashboard.type(b"d")
+    dashboard.type(b"\x1a")
+    wait_for_line(dashboard, 155)
+    gateway.log(20)
+    wait_for_line(dashboard, 175)
+    assert printed_lines(dashboard) == list(range(1, 176))
+    dashboard.type(b"d")
+    dashboard.wait_for("live")
     dashboard.type(b"q")
     assert dashboard.ends() == 0
     dashboard.assert_restored()
@@ -180,7 +187,7 @@ def test_filter_narrows_the_log(show: Show, gateway: Gateway) -> None:
     gateway.log(30)
     dashboard = show()
     dashboard.type(b"/line 00030q")
-    dashboard.wait_for("no line matches")
+    dashboard.wait_for("none of 35 lines matches")
     dashboard.type(b"\x7f\r")
     dashboard.wait_for(lambda: "line 00030" in dashboard.text and "line 00029" not in dashboard.text)
     dashboard.type(b"\x1b")
@@ -191,7 +198,7 @@ def test_filter_narrows_the_log(show: Show, gateway: Gateway) -> None:
 def test_resize_redraws_everything(show: Show) -> None:
     """After any resize the whole picture is there in the new size."""
     dashboard = show()
-    for columns, rows, mark in ((140, 40, "workers"), (30, 8, "too small: needs 40x10"), (40, 10, ":8000")):
+    for columns, rows, mark in ((140, 40, "workers"), (12, 8, "needs 20x1"), (30, 8, "tok 500 in"), (40, 10, ":8000")):
         dashboard.resize(columns, rows)
         dashboard.wait_for(mark)
     dashboard.resize(80, 24)
@@ -215,9 +222,9 @@ def test_stop_and_continue_give_the_terminal_back_and_take_it_again(show: Show) 
 def test_end_of_the_server_ends_an_owning_viewer(show: Show, gateway: Gateway) -> None:
     """A viewer that owns the server goes when the server goes, and says so."""
     dashboard = show()
-    dashboard.ended_file.touch()
+    dashboard.happens("ended")
     assert dashboard.ends() == 0
-    assert b"the viewer ended with server-ended" in dashboard.raw
+    assert dashboard.ending() == "server-ended"
     dashboard.assert_restored()
 
 
@@ -234,28 +241,81 @@ def test_end_of_a_watched_gateway_is_shown(show: Show) -> None:
     assert dashboard.ends() == 0
 
 
-def test_crash_shows_its_traceback_on_the_normal_screen(show: Show) -> None:
-    """An exception leaves the terminal restored before its traceback is printed."""
-    dashboard = show("fails")
-    dashboard.ended_file.touch()
+@pytest.mark.parametrize(
+    ("event", "words"),
+    [("fails", b"RuntimeError: the server cannot be asked"), ("thread", b"RuntimeError: a failure in another thread")],
+)
+def test_crash_shows_its_traceback_on_the_normal_screen(show: Show, event: str, words: bytes) -> None:
+    """An exception of any thread leaves the terminal restored before its traceback is printed, and the status is 1."""
+    dashboard = show()
+    dashboard.happens(event)
     assert dashboard.ends() == 1
     dashboard.assert_restored()
-    assert dashboard.raw.index(b"the server cannot be asked") > dashboard.raw.rindex(b"\x1b[?1049l")
+    traceback = dashboard.raw[dashboard.raw.rindex(b"\x1b[?1049l") :]
+    assert b"Traceback (most recent call last):\r\n" in traceback
+    assert words in traceback
+
+
+def test_what_others_write_does_not_touch_the_picture(show: Show) -> None:
+    """Warnings, failures that cannot be raised and plain writes come out when the screen is hidden, and only then."""
+    dashboard = show()
+    dashboard.happens("noise")
+    dashboard.wait_for(lambda: not (dashboard.folder / "noise").exists())
+    seen = len(dashboard.raw)
+    dashboard.wait_for(lambda: len(dashboard.raw) > seen)
+    noise = (b"noise on stdout", b"noise on stderr", b"noise below Python", b"a warning as noise", b"cannot be raised")
+    assert not any(words in dashboard.raw for words in noise)
+    dashboard.type(b"d")
+    dashboard.wait_for(lambda: b"The dashboard is hidden" in dashboard.raw)
+    hidden = dashboard.raw[dashboard.raw.rindex(b"\x1b[?1049l") :]
+    assert all(words in hidden for words in noise)
+    assert hidden.index(b"cannot be raised") < hidden.index(b"The dashboard is hidden")
+
+
+def test_a_keyboard_is_found_without_standard_input(show: Show) -> None:
+    """With standard input at its end, keys come from the terminal that shows the picture."""
+    dashboard = show(stdin=subprocess.DEVNULL)
+    dashboard.type(b"q")
+    assert dashboard.ends() == 0
+    dashboard.assert_restored()
+
+
+@pytest.mark.parametrize("controlling", [True, False])
+def test_a_terminal_that_is_closed_ends_it(show: Show, controlling: bool) -> None:
+    """With a hang-up signal or without, the end of the terminal is a clean end."""
+    dashboard = show(controlling=controlling)
+    dashboard.hang_up()
+    assert dashboard.process.wait(PATIENCE_S) == 0
+    assert dashboard.ending() == "quit"
+
+
+def test_a_storm_of_resizes_is_few_pictures_and_the_last_size(show: Show) -> None:
+    """Of hundreds of sizes a second few are painted, and the last one is."""
+    dashboard = show()
+    seen, began = len(dashboard.raw), time.monotonic()
+    for number in range(300):
+        dashboard.resize(80 + number % 40, 24)
+        if number % 10 == 0:
+            dashboard.read(0)
+    dashboard.resize(101, 25)
+    dashboard.wait_for(lambda: b"\x1b[25;1H" in dashboard.raw[seen:])
+    elapsed_s = time.monotonic() - began
+    # Every whole picture has a first row; ticks may add one each.
+    assert dashboard.raw[seen:].count(b"\x1b[1;1H") <= 2 + elapsed_s / 0.06 + elapsed_s / 0.25
+    dashboard.wait_for(lambda: dashboard.screen.display[23].startswith("╰"))
 
 
 def test_unread_terminal_does_not_hold_it(show: Show) -> None:
-    """With a terminal that nobody reads the viewer still ends on SIGTERM, and its settings are put back."""
+    """With a terminal that nobody reads the viewer rests, ends on SIGTERM, and its settings are put back."""
     dashboard = show(columns=200, rows=50)
-    deadline = time.monotonic() + PATIENCE_S
-
-    def queued() -> int:
-        return int(struct.unpack("i", fcntl.ioctl(dashboard.main, termios.FIONREAD, b"\0\0\0\0"))[0])
-
-    # Every resize makes a full frame of some 20 KB; a pseudo-terminal takes about 4 KB.
-    while queued() < 4000 and time.monotonic() < deadline:
-        dashboard.resize(200 if dashboard.screen.columns == 199 else 199, 50)
-        time.sleep(0.01)
+    dashboard.wait_until_full()
+    viewer = psutil.Process(dashboard.process.pid)
+    used_s, began = sum(viewer.cpu_times()[:2]), time.monotonic()
+    time.sleep(0.5)
+    # A loop that is busy takes all there is.
+    assert sum(viewer.cpu_times()[:2]) - used_s < (time.monotonic() - began) / 2
     dashboard.process.send_signal(signal.SIGTERM)
+    deadline = time.monotonic() + PATIENCE_S
     while termios.tcgetattr(dashboard.side) != dashboard.settings:
         assert time.monotonic() < deadline, "the settings were not put back"
         time.sleep(0.01)

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import urllib.request
@@ -110,6 +111,32 @@ def test_every_way_out_restores_the_terminal_and_stops_the_server(tmp_path: Path
         assert terminal.ends() == 0
         terminal.assert_restored()
         assert list(tmp_path.glob("gateway/*")) == []
+
+
+def test_a_terminal_that_is_closed_while_requests_run_stops_the_server(tmp_path: Path):
+    """Nobody can be told that it waits for them; it still ends with 0 after the grace time, and completely."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        file = tmp_path / "test.toml"
+        file.write_text(
+            "[server]\ngrace_s = 2\n"
+            f'[[providers]]\nname = "p"\nkind = "openai"\nbase_url = "http://127.0.0.1:{silent.getsockname()[1]}/v1"\n'
+            'api_key = "k"\n[[models]]\nname = "m"\ntargets = [{ provider = "p" }]\n'
+        )
+        command = [*GATEWAY, "serve", "--dashboard", "-p", "0", "-c", str(file)]
+        terminal = TerminalProcess(command, clean_environment(tmp_path), cwd=tmp_path, controlling=True)
+        try:
+            host, _, port = address_on(terminal).removeprefix("http://").rpartition(":")
+            body = b'{"model": "m", "messages": []}'
+            head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: test\r\ncontent-length: %d\r\n\r\n" % len(body)
+            with socket.create_connection((host, int(port))) as client:
+                client.sendall(head + body)
+                upstream, _ = silent.accept()
+                terminal.hang_up()
+                assert terminal.process.wait(PATIENCE_S) == 0
+                upstream.close()
+        finally:
+            terminal.close()
+    assert list(tmp_path.glob("gateway/*")) == []
 
 
 def test_a_killed_worker_is_replaced_and_the_dashboard_goes_on(tmp_path: Path):

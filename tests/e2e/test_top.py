@@ -3,9 +3,13 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
-from tests.support.process import PATIENCE_S, clean_environment, eventually, running_gateway
+import pytest
+
+from gateway import __version__
+from tests.support.process import PATIENCE_S, RunningGateway, clean_environment, eventually, running_gateway
 
 
 def top(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -18,6 +22,13 @@ def top(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
         text=True,
         timeout=PATIENCE_S,
     )
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
+    """A gateway that is only looked at."""
+    with running_gateway(tmp_path_factory.mktemp("gateway")) as running:
+        yield running
 
 
 def test_top_takes_the_newest_gateway_and_names_the_others(tmp_path: Path):
@@ -42,7 +53,9 @@ def test_the_json_has_the_documented_members_in_their_order(tmp_path: Path):
         "schema", "instance", "taken_at", "active", "workers", "lifetime", "window", "models", "log",
     ]  # fmt: skip
     assert list(snapshot["instance"]) == ["pid", "version", "address", "started_at"]
-    assert list(snapshot["workers"][0]) == ["slot", "pid", "alive", "active", "cpu_percent", "rss_bytes"]
+    assert list(snapshot["workers"][0]) == [
+        "slot", "pid", "alive", "active", "cpu_percent", "rss_bytes", "finished",
+    ]  # fmt: skip
     assert list(snapshot["lifetime"]) == ["started", "finished", "outcomes", "tokens"]
     assert list(snapshot["window"]) == [
         "seconds", "coverage_s", "finished", "requests_per_second", "errors_per_second", "outcomes", "tokens",
@@ -56,10 +69,9 @@ def test_the_json_has_the_documented_members_in_their_order(tmp_path: Path):
     assert snapshot["log"] == {"dropped": 0}
 
 
-def test_a_line_is_one_line(tmp_path: Path):
+def test_a_line_is_one_line(gateway: RunningGateway, tmp_path: Path):
     """A status bar gets the main figures without colours."""
-    with running_gateway(tmp_path) as gateway:
-        printed = top(tmp_path, "--once", "--format", "line", "--run-dir", str(gateway.run_dir))
+    printed = top(tmp_path, "--once", "--format", "line", "--run-dir", str(gateway.run_dir))
     assert printed.stdout.count("\n") == 1
     assert printed.stdout.startswith("active 0  ")
     assert "\x1b" not in printed.stdout
@@ -72,9 +84,75 @@ def test_a_folder_that_is_no_run_directory_is_a_usage_error(tmp_path: Path):
     assert "is not the run directory of a gateway" in printed.stderr
 
 
-def test_the_screen_needs_a_terminal(tmp_path: Path):
-    """One sentence that names the other formats, exit 2."""
+def test_without_a_terminal_it_is_one_table(gateway: RunningGateway, tmp_path: Path):
+    """Into a file or a pipe the screen is a plain table, and the command ends by itself with 0."""
+    chosen = ("--run-dir", str(gateway.run_dir))
+    printed = [top(tmp_path, *arguments, *chosen) for arguments in ((), ("--once",), ("--format", "screen"))]
+    for table in printed:
+        assert (table.returncode, table.stderr) == (0, "")
+        assert table.stdout.startswith(f"gateway {__version__} at {gateway.address}, pid {gateway.process.pid}, up ")
+        assert "\x1b" not in table.stdout
+        assert {line.partition(" ")[0] for line in table.stdout.split("\n\n")} == {
+            "gateway", "worker", "model", "outcome", "tokens",
+        }  # fmt: skip
+
+
+def test_a_reader_that_has_seen_enough_ends_it_quietly(gateway: RunningGateway, tmp_path: Path):
+    """`gateway top | head -1`, in every format."""
+    for format_ in ("screen", "line", "json"):
+        command = f"'{sys.executable}' -m gateway top --format {format_} --run-dir '{gateway.run_dir}'"
+        ended = subprocess.run(
+            ["sh", "-c", f"{{ {command}; echo status $? >&2; }} | head -1"],
+            env=clean_environment(tmp_path),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+        )
+        assert ended.stdout.count("\n") == 1
+        assert ended.stderr == "status 0\n"
+
+
+@pytest.mark.parametrize("format_", ["line", "json"])
+def test_a_repeating_format_ends_with_its_gateway(tmp_path: Path, format_: str):
+    """One line a second, and when the gateway is killed one sentence and exit 1."""
     with running_gateway(tmp_path) as gateway:
-        printed = top(tmp_path, "--run-dir", str(gateway.run_dir))
-    assert printed.returncode == 2
-    assert "--format json" in printed.stderr
+        watching = subprocess.Popen(
+            [sys.executable, "-m", "gateway", "top", "--format", format_, "--run-dir", gateway.run_dir],
+            env=clean_environment(tmp_path),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert watching.stdout is not None
+        assert all(watching.stdout.readline() for _ in range(2))
+        gateway.process.kill()
+        _, complaint = watching.communicate(timeout=PATIENCE_S)
+    assert watching.returncode == 1
+    assert complaint == f"gateway: error: The gateway with pid {gateway.process.pid} has stopped.\n"
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_standard_streams_do_no_harm(gateway: RunningGateway, tmp_path: Path, closed: str):
+    """Whatever a careless parent has closed, it ends with 0 and without a complaint."""
+    command = f"exec '{sys.executable}' -m gateway top --run-dir '{gateway.run_dir}' {closed}"
+    ended = subprocess.run(
+        ["sh", "-c", command], env=clean_environment(tmp_path), capture_output=True, text=True, timeout=PATIENCE_S
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert bool(ended.stdout) == (">&-" not in closed.replace("2>&-", ""))
+
+
+def test_a_full_disk_is_one_line(gateway: RunningGateway, tmp_path: Path):
+    """What cannot be written is a failure that says why."""
+    with open("/dev/full", "w") as full:
+        ended = subprocess.run(
+            [sys.executable, "-m", "gateway", "top", "--run-dir", gateway.run_dir],
+            env=clean_environment(tmp_path),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=PATIENCE_S,
+        )
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("gateway: error: The output cannot be written: No space left on device")

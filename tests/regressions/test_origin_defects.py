@@ -21,7 +21,6 @@ from gateway.dashboard.layout import Rect
 from gateway.dashboard.logview import LogView
 from gateway.dashboard.text import cut
 from gateway.logs.ring import LogRecord, RingReader, RingWriter
-from gateway.metrics.cells import CELLS, index
 from gateway.metrics.clock import ManualClock
 from gateway.metrics.entries import MAX_NAME_BYTES, cut_name
 from gateway.metrics.outcome import ERRORS, OUTCOMES, Outcome
@@ -29,7 +28,7 @@ from gateway.metrics.percentiles import percentiles_ms
 from gateway.metrics.snapshot import Snapshot
 from tests.support.asgi import Body, Gateway, Ledger, event_stream
 from tests.support.dashboard_scene import make_scene, make_snapshot
-from tests.support.metrics import Instance
+from tests.support.metrics import Instance, of_latencies
 
 CHAT = "/v1/chat/completions"
 STREAMED = b'{"model":"chatty","stream":true,"messages":[]}'
@@ -175,20 +174,12 @@ def origin_percentile(latencies: Sequence[int], quantile: float) -> float:
     return sorted(latencies)[min(int(len(latencies) * quantile), len(latencies) - 1)] if latencies else 0.0
 
 
-def our_percentiles_ms(latencies_us: Sequence[int]) -> tuple[float | None, ...]:
-    """p50, p95 and p99."""
-    cells = [0] * CELLS
-    for latency_us in latencies_us:
-        cells[index(latency_us)] += 1
-    return percentiles_ms(cells)
-
-
 def test_the_median_of_two_is_not_the_maximum() -> None:
     """The rank of a percentile is ceil(n * q), so p50 of two is the first, and p95 of twenty the nineteenth."""
     assert origin_percentile([10, 50], 0.5) == 50
     assert origin_percentile(range(1, 21), 0.95) == 20
-    assert our_percentiles_ms([10, 50])[0] == 0.010
-    assert our_percentiles_ms(range(1, 21))[1] == 0.019
+    assert percentiles_ms(of_latencies([10, 50]))[0] == 0.010
+    assert percentiles_ms(of_latencies(range(1, 21)))[1] == 0.019
 
 
 def test_an_empty_window_is_not_zero_milliseconds(instance: Instance) -> None:
@@ -227,7 +218,8 @@ def test_errors_are_shown_by_type() -> None:
 
     view = make_scene()
     assert shown(origin_error_panel(make_snapshot())) == set()
-    assert shown(panels.errors(Rect(0, 0, 80, 10), view)) == {error.label for error in ERRORS}
+    panel = ["".join(text for _, text in row) for row in panels.errors(Rect(0, 0, 80, 10), view)]
+    assert shown(panel) == {error.label for error in ERRORS}
 
 
 def log_record(number: int) -> LogRecord:

@@ -139,9 +139,12 @@ def event_stream(*steps: bytes | Exception | None, **headers: str) -> httpx.Resp
 
 
 class Gateway:
-    """An application over a scripted provider; `waits` are the pauses between tries."""
+    """An application over a scripted provider; `waits` are the pauses between tries.
 
-    def __init__(self, script: Script, config: str = CONFIG) -> None:
+    It watches for a client's leaving from the start of a request, so that no test has to wait for it.
+    """
+
+    def __init__(self, script: Script, config: str = CONFIG, *, watch_after_s: float = 0.0) -> None:
         self.ledger = Ledger()
         self.break_send_at: int | None = None
         self.transport = ScriptedTransport(script)
@@ -161,6 +164,7 @@ class Gateway:
                 draw=lambda: 0.5,
                 now=lambda: 1000.0,
             ),
+            watch_after_s=watch_after_s,
         )
         self.app = create_app(self.services)
 
@@ -177,6 +181,8 @@ class Gateway:
         headers: dict[str, str] | None = None,
         leave_after: int | None = None,
         parts: int = 1,
+        http_version: str = "1.1",
+        end_apart: bool = False,
     ) -> "Answer":
         """Send a request; the client leaves when `leave_after` messages have been sent to it (0: while it waits)."""
         answer = Answer()
@@ -190,7 +196,12 @@ class Gateway:
             for index, piece in enumerate(pieces)
         ]
 
+        if end_apart:
+            messages[-1]["more_body"] = True
+            messages.append({"type": "http.request", "body": b"", "more_body": False})
+
         async def receive() -> Any:
+            answer.receives += 1
             if messages:
                 return messages.pop(0)
             await left.wait()
@@ -208,7 +219,7 @@ class Gateway:
         scope = {
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.3"},
-            "http_version": "1.1",
+            "http_version": http_version,
             "method": method,
             "scheme": "http",
             "path": path_only,
@@ -226,9 +237,10 @@ class Gateway:
 
 @dataclass
 class Answer:
-    """The messages that a client got."""
+    """The messages that a client got, and how often the application asked for a message of the client's."""
 
     messages: list[dict[str, Any]] = field(default_factory=list)
+    receives: int = 0
 
     @property
     def status(self) -> int:

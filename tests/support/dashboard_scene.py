@@ -12,6 +12,7 @@ from gateway.dashboard.theme import make_theme
 from gateway.dashboard.view import View
 from gateway.logs.ring import LogRecord
 from gateway.metrics.outcome import OUTCOMES
+from gateway.metrics.percentiles import count_and_percentiles_ms
 from gateway.metrics.snapshot import (
     SCHEMA,
     ChartData,
@@ -28,6 +29,7 @@ from gateway.metrics.snapshot import (
     WindowFigures,
     WorkerFigures,
 )
+from tests.support.metrics import of_latencies
 
 NOW_NS = 50_000 * SECOND_NS
 UNIX_NS = 1_767_268_800 * SECOND_NS
@@ -39,10 +41,11 @@ MODELS = {"gpt-4.1-mini": 0.82, "claude-sonnet-4": 0.10, "gpt-4.1": 0.06, "claud
 def make_chart(seconds: int = 900, seed: int = 7) -> ChartData:
     """Load that swells twice, errors now and then, and slow minutes in the middle."""
     dice = random.Random(seed)
-    scalars, steps = [], []
-    for index in range(seconds * 4):
-        time_ns = NOW_NS - (seconds * 4 - 1 - index) * SECOND_NS // 4
-        at = index / (seconds * 4)
+    scalars: list[ScalarPoint] = []
+    steps: list[StepPoint] = []
+    for tick in range(seconds * 4):
+        time_ns = NOW_NS - (seconds * 4 - 1 - tick) * SECOND_NS // 4
+        at = tick / (seconds * 4)
         load = 28 + 26 * math.sin(2.2 * math.tau * at + 0.7) + 6 * math.sin(19 * math.tau * at) + dice.gauss(0, 3)
         finished = max(0, int(load / 4 + dice.random()))
         outcomes = [0] * len(OUTCOMES)
@@ -54,20 +57,14 @@ def make_chart(seconds: int = 900, seed: int = 7) -> ChartData:
         scalars.append(
             ScalarPoint(time_ns, SECOND_NS // 4, finished, tuple(outcomes), *tokens, active, load * 0.8, 432_000_000)
         )
-        if index % 20 == 19:
+        if tick % 20 == 19:
             slow = 1 + 1.5 * math.exp(-(((at - 0.55) / 0.12) ** 2))
-            p50 = 420 * slow * (1 + dice.random() * 0.15)
-            steps.append(
-                StepPoint(
-                    time_ns,
-                    5 * SECOND_NS,
-                    finished * 20,
-                    p50,
-                    p50 * (2.6 + dice.random()),
-                    p50 * (4.5 + 2 * dice.random()),
-                    {name: int(finished * 20 * share + dice.random()) for name, share in MODELS.items()},
-                )
-            )
+            total = sum(point.finished for point in scalars[-20:])
+            times = [int(420_000 * slow * math.exp(dice.gauss(0, 0.8))) for _ in range(total)]
+            count, *percentiles = count_and_percentiles_ms(latencies := of_latencies(times))
+            ended = tuple(map(sum, zip(*(point.outcomes for point in scalars[-20:]), strict=True)))
+            models = {name: int(total * share + dice.random()) for name, share in MODELS.items()}
+            steps.append(StepPoint(time_ns, 5 * SECOND_NS, count, *percentiles, models, ended, latencies))
     return ChartData(NOW_NS, scalars, steps)
 
 
@@ -95,8 +92,8 @@ def make_snapshot() -> Snapshot:
         "2026-01-01T12:14:30Z",
         44,
         [
-            WorkerFigures(0, 41_207, True, 25, 21.2, 216_000_000),
-            WorkerFigures(1, 41_208, True, 19, 18.1, 216_300_000),
+            WorkerFigures(0, 41_207, True, 25, 21.2, 216_000_000, 6_200),
+            WorkerFigures(1, 41_208, True, 19, 18.1, 216_300_000, 5_874),
         ],
         lifetime,
         window,
@@ -167,4 +164,14 @@ def make_scene(
     log = LogView(zone=UTC)
     log.add(make_records() if records is None else records)
     theme = make_theme(ui.theme, environ)
-    return View(snapshot or make_snapshot(), history, log, ui, theme, 16 * 2**30, stopped)
+    return View(
+        snapshot or make_snapshot(),
+        history,
+        log,
+        ui,
+        theme,
+        16 * 2**30,
+        stopped=stopped,
+        wall_ns_at_zero=UNIX_NS - NOW_NS,
+        zone=UTC,
+    )

@@ -1,9 +1,13 @@
 """The metrics of a whole gateway in one process: workers, sampler and viewer, and a manual clock."""
 
+from array import array
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from gateway.metrics.cells import CELLS, index
 from gateway.metrics.clock import ManualClock
 from gateway.metrics.collector import Collector
+from gateway.metrics.lanes import Distribution, counts, from_cells
 from gateway.metrics.sampler import ProcessUsage, Sampler
 from gateway.metrics.snapshot import ChartData, InstanceInfo, Snapshot
 from gateway.metrics.view import MetricsView
@@ -12,6 +16,27 @@ from gateway.metrics.worker_file import WorkerFile, worker_file_name
 INFO = InstanceInfo(pid=1, version="0.1.0", address="http://127.0.0.1:8000", started_at="2026-01-01T00:00:00Z")
 START_NS = 10**12
 """A multiple of 250 ms and of 5 s, so that tests can say on which side of a grid line they are."""
+
+
+def of_cells(cells: Sequence[int]) -> Distribution:
+    """The distribution with these counts; those of further cells are 0."""
+    return from_cells(array("Q", cells).tobytes())
+
+
+def of_latencies(latencies_us: Iterable[int]) -> Distribution:
+    """The distribution of latencies in microseconds."""
+    cells = [0] * CELLS
+    for latency_us in latencies_us:
+        cells[index(latency_us)] += 1
+    return of_cells(cells)
+
+
+def cells_of(distribution: Distribution) -> list[int]:
+    """The counts of all cells."""
+    first, found = counts(distribution)
+    cells = [0] * CELLS
+    cells[first : first + len(found)] = found
+    return cells
 
 
 class Instance:

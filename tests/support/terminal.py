@@ -7,6 +7,7 @@ import select
 import signal
 import struct
 import subprocess
+import sys
 import termios
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +18,8 @@ import pyte
 from tests.support.process import PATIENCE_S
 
 ROOT = Path(__file__).parents[2]
+# Makes the terminal the controlling one of the session, as a login does, and becomes the command.
+_LOGIN = "import fcntl, os, sys, termios; fcntl.ioctl(1, termios.TIOCSCTTY, 0); os.execvp(sys.argv[1], sys.argv[1:])"
 
 
 class TerminalProcess:
@@ -30,7 +33,10 @@ class TerminalProcess:
         cwd: Path = ROOT,
         columns: int = 80,
         rows: int = 24,
+        controlling: bool = False,
+        stdin: int | None = None,
     ) -> None:
+        """Start the command; `controlling` gives it signals and job control, `stdin` another standard input."""
         self.main, self.side = pty.openpty()
         self.screen = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self.screen)
@@ -40,8 +46,8 @@ class TerminalProcess:
         # What a shell exports must not be taken for the size.
         size = {"COLUMNS": "20", "LINES": "5"}
         self.process = subprocess.Popen(
-            command,
-            stdin=self.side,
+            [sys.executable, "-c", _LOGIN, *command] if controlling else command,
+            stdin=self.side if stdin is None else stdin,
             stdout=self.side,
             stderr=self.side,
             cwd=cwd,
@@ -62,22 +68,28 @@ class TerminalProcess:
         """Press keys."""
         os.write(self.main, keys)
 
-    def read(self, seconds: float) -> None:
-        """Take what the process writes within that time."""
-        if select.select([self.main], [], [], seconds)[0]:
+    def read(self, seconds: float) -> bytes:
+        """Take and return what the process writes within that time."""
+        if not select.select([self.main], [], [], seconds)[0]:
+            return b""
+        try:
             data = os.read(self.main, 65_536)
-            self.raw += data
-            self._stream.feed(data)
+        except OSError:
+            # The session has ended, and the kernel has taken the terminal from everybody.
+            return b""
+        self.raw += data
+        self._stream.feed(data)
+        return data
 
     @property
     def text(self) -> str:
         """The screen as text."""
         return "\n".join(self.screen.display)
 
-    def wait_for(self, what: str | Callable[[], bool]) -> None:
-        """Read until the screen shows a text, or something is so."""
+    def wait_for(self, what: str | Callable[[], bool], within_s: float = PATIENCE_S) -> None:
+        """Read until the screen shows a text, or something is so; fails after `within_s`."""
         is_so = what if callable(what) else lambda: what in self.text
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + within_s
         while not is_so():
             assert time.monotonic() < deadline, f"{what} did not come; the screen is\n{self.text}"
             self.read(0.05)
@@ -85,21 +97,28 @@ class TerminalProcess:
     def ends(self) -> int:
         """Wait for the process to end, taking its last output; returns the exit status."""
         self.wait_for(lambda: self.process.poll() is not None)
-        while select.select([self.main], [], [], 0.05)[0]:
-            self.read(0)
+        while self.read(0.05):
+            pass
         return self.process.returncode
 
     def assert_restored(self) -> None:
         """The terminal is as it was: settings, screen, cursor, wrapping and paste mode."""
-        assert termios.tcgetattr(self.side) == self.settings
+        assert termios.tcgetattr(self.main) == self.settings
         for mode, state in ((b"1049", b"l"), (b"25", b"h"), (b"7", b"h"), (b"2004", b"l"), (b"2026", b"l")):
             last = max(self.raw.rfind(b"\x1b[?" + mode + b"h"), self.raw.rfind(b"\x1b[?" + mode + b"l"))
             assert self.raw[last:].startswith(b"\x1b[?" + mode + state), mode
+
+    def hang_up(self) -> None:
+        """Close the terminal, as the end of a connection does."""
+        os.close(self.side)
+        os.close(self.main)
+        self.side = self.main = -1
 
     def close(self) -> None:
         """End the process, whatever state it is in."""
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
-        os.close(self.main)
-        os.close(self.side)
+        for fd in (self.main, self.side):
+            if fd >= 0:
+                os.close(fd)

@@ -1,26 +1,24 @@
 """Laws of the dashboard: every picture fits its terminal, whatever others wrote, and keys survive any split."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import replace
 from itertools import pairwise
 
 import msgspec
 import pytest
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 from wcwidth import wcwidth
 
 from gateway.dashboard import charts, text
 from gateway.dashboard.frame import build_tiles
 from gateway.dashboard.keys import KeyDecoder
-from gateway.dashboard.layout import FOCUSABLE, arrange
-from gateway.dashboard.logview import LogView
+from gateway.dashboard.layout import PANELS
 from gateway.dashboard.series import SECOND_NS, History
-from gateway.dashboard.state import SORTS, WINDOWS_S, Ui
+from gateway.dashboard.state import TABLES, THEMES, WINDOWS_S, Order, Ui
 from gateway.logs.ring import LogRecord
-from gateway.metrics.snapshot import ChartData, ScalarPoint, StepPoint
-from tests.support.dashboard_scene import make_chart, make_records, make_scene, make_snapshot
+from gateway.metrics.snapshot import ChartData, ScalarPoint
+from tests.support.dashboard_scene import NOW_NS, make_chart, make_scene, make_snapshot
 
 STRANGE = [
     "漢字" * 12,
@@ -39,31 +37,11 @@ ENVIRONS: list[Mapping[str, str]] = [
     {"TERM": "linux", "LANG": "C.UTF-8"},
     {"TERM": "xterm", "NO_COLOR": "1"},
 ]
-SCALES = st.builds(charts.linear_scale, st.floats(0, 1e9), st.integers(1, 20), st.just(str), st.floats(1e-3, 10))
-VALUES = st.lists(st.none() | st.floats(0, 1e6), min_size=1, max_size=60)
 
 
 def cells(row: str) -> int:
     """The width of a text, counted without the code under test."""
     return sum(max(0, wcwidth(char)) for char in row)
-
-
-def test_panels_tile_the_terminal_at_every_size() -> None:
-    """At each size from 1x1 to 250x80 the panels cover every cell exactly once."""
-    for columns in range(1, 251, 3):
-        for rows in range(1, 81):
-            panels = arrange(columns, rows, models=(columns * rows) % 18, workers=rows % 9).panels.values()
-            assert sum(rect.width * rect.height for rect in panels) == columns * rows
-            for rect in panels:
-                assert rect.width > 0
-                assert rect.height > 0
-                assert 0 <= rect.x <= columns - rect.width
-                assert 0 <= rect.y <= rows - rect.height
-            for one in panels:
-                for other in panels:
-                    apart_x = one.x + one.width <= other.x or other.x + other.width <= one.x
-                    apart_y = one.y + one.height <= other.y or other.y + other.height <= one.y
-                    assert one is other or apart_x or apart_y
 
 
 @given(
@@ -73,14 +51,23 @@ def test_panels_tile_the_terminal_at_every_size() -> None:
     ui=st.builds(
         Ui,
         window_s=st.sampled_from(WINDOWS_S),
-        focus=st.sampled_from(FOCUSABLE),
+        focus=st.sampled_from(PANELS),
         zoomed=st.booleans(),
+        dropped=st.frozensets(st.sampled_from(PANELS)),
         help=st.booleans(),
+        details=st.booleans(),
+        wrap=st.booleans(),
         filtering=st.booleans(),
         filter_text=NASTY,
-        sort=st.sampled_from(SORTS),
+        orders=st.dictionaries(
+            st.sampled_from(sorted(TABLES)),
+            st.builds(Order, st.sampled_from([None, "model", "rate", "err", "slot", "pid", "n"]), st.booleans()),
+        ),
+        selected=st.dictionaries(st.sampled_from(sorted(TABLES)), st.sampled_from(["echo", "0", "auth"])),
         log_scale=st.booleans(),
-        theme=st.sampled_from(["dark", "light"]),
+        heat=st.booleans(),
+        cursor_ns=st.none() | st.integers(NOW_NS - 1000 * SECOND_NS, NOW_NS),
+        theme=st.sampled_from(THEMES),
     ),
     environ=st.sampled_from(ENVIRONS),
     seconds=st.sampled_from(sorted(CHARTS)),
@@ -113,23 +100,6 @@ def test_every_row_of_every_picture_has_the_width_of_its_panel(
             assert environ.get("LANG") or all(view.theme.painted(*segment).isascii() for segment in segments)
 
 
-@given(NASTY, st.integers(0, 30))
-@example("漢", 1)
-def test_padded_text_has_exactly_its_width(string: str, width: int) -> None:
-    """Left or right, cut or padded, cleaned text takes exactly its cells."""
-    cleaned = text.clean(string)
-    for padded in (text.left(cleaned, width), text.right(cleaned, width)):
-        assert cells(padded) == width
-
-
-@given(NASTY)
-def test_cleaning_is_idempotent_and_leaves_nothing_unsafe(string: str) -> None:
-    """Cleaned text is clean, and no control character is left in it."""
-    cleaned = text.clean(string)
-    assert text.clean(cleaned) == cleaned
-    assert not any(char < " " or "\x7f" <= char <= "\x9f" for char in cleaned)
-
-
 KEYS = st.sampled_from(
     [
         *(b"q", b"/", b"\r", b"\x7f", b"\x1bx", "é".encode(), "漢".encode(), "👩".encode(), b"\xff"),
@@ -156,24 +126,12 @@ def test_no_input_breaks_the_decoder(data: bytes) -> None:
     assert decoder.feed(b"q", 2.0)[-1:] == ["q"]
 
 
-@given(SCALES, VALUES)
-def test_area_shows_each_value_at_its_height(scale: charts.Scale, values: list[float | None]) -> None:
-    """A gap and a zero are blank, anything else is drawn, and of two values the higher is drawn no lower."""
-    rows = charts.area(values, scale, 4, "block")
-    heights = [sum("▁▂▃▄▅▆▇█".find(row[x]) + 1 for row in rows) for x in range(len(values))]
-    for value, height in zip(values, heights, strict=True):
-        assert (height > 0) == bool(value)
-    known = sorted((value, height) for value, height in zip(values, heights, strict=True) if value is not None)
-    assert [height for _, height in known] == sorted(height for _, height in known)
-
-
 @given(st.floats(1e-6, 1e12), st.integers(1, 40))
 def test_axis_holds_the_highest_value(highest: float, rows: int) -> None:
-    """The axis ends at or above the highest value, less than twice as high, with ticks from the foot to the end."""
+    """The axis ends at or above the highest value, at most 1.5 times as high, with ticks from the foot to the end."""
     scale = charts.linear_scale(highest, rows, str, 1e-9)
     assert highest <= scale.top * (1 + 1e-6)
-    assert scale.top <= highest * 10
-    assert rows < 3 or scale.top <= highest * 2 * (1 + 1e-6)
+    assert scale.top <= highest * 1.5 * (1 + 1e-6)
     assert (scale.ticks[0][0], scale.ticks[-1][0]) == (0, 1)
     assert len(charts.y_axis(scale, rows, 12)) == rows
 
@@ -220,69 +178,3 @@ def test_columns_add_up_to_the_samples(samples: list[tuple[int, int]], count: in
         total
     )
     assert sum(column.covered_ns for column in columns) <= (count - 1) * length * (1 + 1e-9)
-
-
-@given(st.lists(st.tuples(st.integers(0, 40), st.none() | st.floats(0.001, 1e5)), max_size=40), st.integers(1, 90))
-def test_percentile_columns_keep_their_order(steps: list[tuple[int, float | None]], count: int) -> None:
-    """In every column p50 <= p95 <= p99, or all three are gaps."""
-    history = History()
-    points = [
-        StepPoint(second * 5 * SECOND_NS, 5 * SECOND_NS, 1, p50, p50 and p50 * 2, p50 and p50 * 3, {"m": 1})
-        for second, p50 in steps
-    ]
-    history.update(ChartData(200 * SECOND_NS, (), points))
-    series = history.percentiles(300, count)
-    for p50, p95, p99 in zip(series["p50"], series["p95"], series["p99"], strict=True):
-        assert (p50 is None) == (p99 is None)
-        assert p50 is None or (p95 is not None and p99 is not None and p50 <= p95 <= p99)
-
-
-@given(
-    st.lists(
-        st.one_of(
-            st.tuples(st.just("add"), st.integers(1, 30)),
-            st.tuples(st.just("scroll"), st.integers(-12, 12)),
-            st.tuples(st.just("page"), st.integers(-2, 2)),
-            st.tuples(st.just("filter"), st.integers(0, 3)),
-            st.tuples(st.just("hold"), st.just(0)),
-            st.tuples(st.just("end"), st.just(0)),
-        ),
-        max_size=30,
-    ),
-    st.integers(1, 12),
-)
-def test_scroll_position_stays_on_its_line(moves: list[tuple[str, int]], rows: int) -> None:
-    """New lines never move a held log, a full panel is shown where there are lines, and the counts are right."""
-    log = LogView(keep=40)
-    for move, amount in moves:
-        before = [line.number for line in log.visible(rows)]
-        following = log.following
-        match move:
-            case "add":
-                log.add(make_records(amount))
-                log.check_valid()
-                after = [line.number for line in log.visible(rows)]
-                oldest = log.total - log.kept
-                if not following and len(before) == rows and before[0] >= oldest:
-                    assert after == before
-            case "scroll":
-                log.scroll(amount)
-            case "page":
-                log.page(amount)
-            case "filter":
-                log.set_filter(("", "gpt", "claude-opus", "nothing at all")[amount])
-            case "hold":
-                log.hold()
-            case _:
-                log.end()
-        log.check_valid()
-        shown = log.visible(rows)
-        assert len(shown) == min(rows, log.matching)
-        assert [line.number for line in shown] == sorted(line.number for line in shown)
-
-
-@pytest.mark.parametrize("value", [0.0, 1e-9, 0.5, 9.94, 9.96, 99.4, 99.6, 999.4, 999.6, 1e6, 1e15, math.inf])
-def test_figures_are_short(value: float) -> None:
-    """Every figure fits the eight cells that the tables give it, up to a thousand million million."""
-    for shown in (text.rate(min(value, 1e15)), text.duration(min(value, 1e9)), text.short(min(value, 1e15))):
-        assert len(shown) <= 8

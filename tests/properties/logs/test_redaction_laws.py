@@ -51,7 +51,9 @@ def test_redacting_twice_changes_nothing(case: tuple[list[str], str]) -> None:
 def test_no_line_holds_a_configured_secret(case: tuple[list[str], str], depth: int) -> None:
     """A secret in any value, key, exception or event stands in no rendered line, as itself or escaped."""
     known, text = case
-    # A secret of the very words of the frame around the values is no secret.
+    # A secret of nothing but backslashes cannot be told from what escaping writes, and one of the very words of the
+    # frame around the values is no secret.
+    assume(all(secret.strip("\\") for secret in known))
     frame = console_line(0, "info", "", {"field": {"error": [1]}}, color=False)
     assume(not any(secret in frame for secret in known))
     value: Any = text

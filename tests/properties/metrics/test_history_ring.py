@@ -12,6 +12,7 @@ from gateway.metrics.entries import ENTRIES
 from gateway.metrics.history import FILE_NAME, History, HistoryWriter, Ring, Sample, WorkerUsage
 from gateway.metrics.layout import Record
 from gateway.metrics.window import COUNTERS, Totals
+from tests.support.metrics import of_cells
 
 PLACES, KEPT, WORDS = 5, 3, 2
 COUNT = 0
@@ -99,7 +100,7 @@ def test_what_is_appended_is_read(
     cells = [0] * CELLS
     cells[cell] = count
     totals = [Totals()] * ENTRIES
-    totals[entry] = Totals(counters, cells)
+    totals[entry] = Totals(counters, of_cells(cells))
     with tempfile.TemporaryDirectory() as folder:
         writer = HistoryWriter.create_or_continue(Path(folder) / FILE_NAME, now_ns=7)
         reader = History.open(Path(folder) / FILE_NAME)
@@ -112,7 +113,7 @@ def test_what_is_appended_is_read(
         read = reader.step(0)
         assert read is not None
         cells[cell] = count % 2**32
-        totals[entry] = Totals(counters, cells)
+        totals[entry] = Totals(counters, of_cells(cells))
         assert (read.time_ns, read.totals) == (sample.time_ns, totals)
         reader.close()
         writer.close()

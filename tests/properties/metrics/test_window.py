@@ -13,15 +13,15 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from gateway.metrics.cells import CELLS, index
 from gateway.metrics.collector import Collector
 from gateway.metrics.history import FILE_NAME, SAMPLE_NS, STEP_NS, History
+from gateway.metrics.lanes import Distribution
 from gateway.metrics.outcome import ERRORS, OUTCOMES, Outcome
 from gateway.metrics.percentiles import percentiles_ms
 from gateway.metrics.snapshot import ChartData, Snapshot
 from gateway.metrics.window import RATE_NS, WINDOW_NS
 from gateway.metrics.worker_file import WorkerFileReader, worker_file_name
-from tests.support.metrics import INFO, START_NS, Instance
+from tests.support.metrics import INFO, START_NS, Instance, of_latencies
 
 SLOTS = st.integers(0, 2)
 MODELS = st.none() | st.sampled_from(["a", "b", "c"])
@@ -174,7 +174,7 @@ class Metrics(RuleBasedStateMachine):
         assert (snapshot.window.tokens.input, snapshot.window.tokens.output) == self.tokens(window)
         latency = snapshot.window.latency_ms
         assert latency.count == len(window)
-        assert (latency.p50, latency.p95, latency.p99) == percentiles_ms(self.cells(window))
+        assert (latency.p50, latency.p95, latency.p99) == percentiles_ms(self.latencies(window))
 
         minute_ns, before = [s for s in self.samples if s[0] <= now_ns - RATE_NS or s[0] == START_NS][-1]
         recent, elapsed_ns = self.log[before:], now_ns - minute_ns
@@ -196,7 +196,7 @@ class Metrics(RuleBasedStateMachine):
             assert figures.window.finished == figures.window.latency_ms.count == len(mine)
             assert figures.window.errors == sum(finish.outcome in ERRORS for finish in mine)
             assert (figures.window.tokens.input, figures.window.tokens.output) == self.tokens(mine)
-            assert figures.window.latency_ms.p99 == percentiles_ms(self.cells(mine))[2]
+            assert figures.window.latency_ms.p99 == percentiles_ms(self.latencies(mine))[2]
             assert figures.active == active[figures.name]
             assert figures.lifetime.finished == sum(finish.model == figures.name for finish in self.log)
         order = [(-figures.window.finished, figures.name) for figures in snapshot.models]
@@ -216,7 +216,7 @@ class Metrics(RuleBasedStateMachine):
         for point, (_, since), (_, until) in zip(chart.steps, self.steps, self.steps[1:], strict=False):
             part = self.log[since:until]
             assert point.count == len(part)
-            assert (point.p50_ms, point.p95_ms, point.p99_ms) == percentiles_ms(self.cells(part))
+            assert (point.p50_ms, point.p95_ms, point.p99_ms) == percentiles_ms(self.latencies(part))
             assert point.models == Counter(finish.model for finish in part if finish.model is not None)
 
     @rule()
@@ -250,11 +250,8 @@ class Metrics(RuleBasedStateMachine):
         return total, 2 * total
 
     @staticmethod
-    def cells(finishes: list[Finish]) -> list[int]:
-        cells = [0] * CELLS
-        for finish in finishes:
-            cells[index(finish.latency_us)] += 1
-        return cells
+    def latencies(finishes: list[Finish]) -> Distribution:
+        return of_latencies(finish.latency_us for finish in finishes)
 
 
 TestMetrics = Metrics.TestCase

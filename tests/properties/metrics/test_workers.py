@@ -17,6 +17,7 @@ from gateway.metrics.errors import WorkerFileError
 from gateway.metrics.outcome import OUTCOMES, Outcome
 from gateway.metrics.window import Totals
 from gateway.metrics.worker_file import WorkerFile, WorkerFileReader, WorkerReading, roll_up, worker_file_name
+from tests.support.metrics import cells_of, of_latencies
 
 MODELS = st.sampled_from(["echo", "gpt", "clé", "模型" * 30, "other", "x" * 127 + "é", "x" * 127 + "è"])
 REQUESTS = st.tuples(
@@ -83,7 +84,7 @@ def test_what_is_recorded_is_read(requests: list[Request]) -> None:
             sum(r[3] for r in done),
             sum(r[4] for r in done),
         )
-        assert list(entry.totals.cells or [0] * CELLS) == cells
+        assert cells_of(entry.totals.latencies) == cells
     assert reading.started == len(requests)
 
 
@@ -158,7 +159,8 @@ def test_impossible_figures_are_clamped_and_counted(
     figures = ((latency_ns // 1000, MAX_MICROSECONDS), (input_tokens, MAX_TOKENS), (output_tokens, MAX_TOKENS))
     assert reading.invalid == sum(not 0 <= figure <= limit for figure, limit in figures)
     microseconds, *tokens = (figure if 0 <= figure <= limit else limit * (figure > limit) for figure, limit in figures)
-    assert totals.finished == sum(totals.cells) == totals.cells[index(int(microseconds))] == 1
+    assert totals.finished == 1
+    assert totals.latencies == of_latencies([int(microseconds)])
     assert [totals.input_tokens, totals.output_tokens] == tokens
 
 

@@ -52,6 +52,24 @@ def test_decoding_byte_by_byte_equals_decoding_whole(stream: tuple[bytes, list[S
     assert parsed(pieces) == events
 
 
+PIECES = st.sampled_from(
+    [b"data: ", b"data", b"event: x", b" y", b"\n", b"\n\n", b"\r", b":", b"[DONE]", b'{"usage":{}}']
+)
+
+
+@given(st.lists(PIECES, max_size=10).map(b"".join))
+@example(b"data: {}\n\n\n")
+@example(b"data: {}\n\n\n\n")
+@example(b"data: {}\n\ndata: []\n\n")
+def test_the_lines_of_a_chunk_are_its_events(chunk: bytes) -> None:
+    """Where the splitter has a short way, it finds the events that it would have found the long way."""
+    lines = SseSplitter().lines(chunk)
+    if lines is not None:
+        splitter = SseSplitter()
+        assert [line + b"\n\n" for line in lines] == splitter.feed(chunk)
+        assert splitter.rest() == b""
+
+
 CHAT_STREAM = (
     'data: {"choices":[{"index":0,"delta":{"content":"päö"},"finish_reason":null}],"usage":null}\n\n'
     'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}],"usage":null}\n\n'

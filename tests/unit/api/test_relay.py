@@ -6,8 +6,9 @@ import json
 import httpx
 import pytest
 
-from gateway.api.interruption import Reason
+from gateway.api.interruption import WATCH_AFTER_S, Reason
 from gateway.metrics.outcome import Outcome
+from gateway.upstream.http1 import ENCODED_HEAD
 from tests.support.asgi import CONFIG, Answer, Gateway, event_stream, response
 
 CHAT = "/v1/chat/completions"
@@ -83,8 +84,20 @@ async def test_the_gateway_key_stays_and_the_provider_key_goes_up():
         "host": "up.invalid",
         "accept-encoding": "identity",
         "authorization": "Bearer sk-provider-secret-0001",
-        "content-length": str(len(PLAIN)),
     }
+    assert gateway.transport.requests[0][1] == PLAIN
+
+
+async def test_each_request_goes_up_with_its_own_headers_however_many_have_gone_before():
+    """What was prepared for some headers serves the same ones only, and is not kept for ever."""
+    gateway = Gateway(lambda _: response(b"{}"))
+    ids = [str(number % 400) for number in range(1000)]
+    for trace in ids:
+        await gateway.post(CHAT, PLAIN, headers={"x-trace": trace, "openai-beta": "b"})
+    assert [request.headers["x-trace"] for request, _ in gateway.transport.requests] == ids
+    wires = [request.extensions[ENCODED_HEAD].wire for request, _ in gateway.transport.requests]
+    assert all(f"x-trace: {trace}\r\n".encode() in wire for trace, wire in zip(ids, wires, strict=True))
+    assert len(gateway.services.upstreams.providers["up"].prepared) < 400
 
 
 async def test_an_anthropic_provider_gets_its_key_and_a_version():
@@ -245,7 +258,7 @@ async def test_a_client_that_leaves_mid_stream_cancels_the_upstream_and_keeps_th
     assert gateway.ledger.outcome is Outcome.CANCELLED
     assert gateway.ledger.finishes[0].input_tokens == 5
     assert up.stream.closed  # type: ignore[union-attr]
-    assert gateway.services.running == set()
+    assert len(gateway.services.running) == 0
 
 
 async def test_a_client_that_leaves_while_the_provider_is_silent_cancels_it_too():
@@ -254,6 +267,39 @@ async def test_a_client_that_leaves_while_the_provider_is_silent_cancels_it_too(
     gateway = Gateway(lambda _: up)
     answer = await gateway.post(CHAT, PLAIN, leave_after=0)
     assert answer.messages == []
+    assert gateway.ledger.outcome is Outcome.CANCELLED
+    assert up.stream.closed  # type: ignore[union-attr]
+
+
+async def test_an_answer_that_comes_at_once_costs_no_watch_for_its_client():
+    """The server is asked for the body, and for nothing else: a body of a known length is not asked for its end."""
+    gateway = Gateway(lambda _: response(b"{}"), watch_after_s=WATCH_AFTER_S)
+    answer = await gateway.post(CHAT, PLAIN, headers={"content-length": str(len(PLAIN))}, end_apart=True)
+    assert (answer.status, answer.receives) == (200, 1)
+
+
+async def test_a_body_over_http_2_is_read_to_its_end():
+    """Its end comes apart from its bytes; the server would reset a stream on which nobody has waited for it."""
+    gateway = Gateway(lambda _: response(b"{}"), watch_after_s=WATCH_AFTER_S)
+    answer = await gateway.post(
+        CHAT, PLAIN, headers={"content-length": str(len(PLAIN))}, http_version="2", end_apart=True
+    )
+    assert (answer.status, answer.receives) == (200, 2)
+
+
+async def test_a_body_in_a_transfer_coding_is_read_to_its_end_whatever_length_is_declared():
+    """The coding frames the body (RFC 9112, section 6.3), so that a length that lies cuts nothing off."""
+    gateway = Gateway(lambda _: response(b"{}"))
+    headers = {"content-length": str(len(PLAIN) // 2), "transfer-encoding": "chunked"}
+    await gateway.post(CHAT, PLAIN, headers=headers, parts=2)
+    assert gateway.transport.requests[0][1] == PLAIN
+
+
+async def test_a_client_that_left_at_the_very_beginning_is_noticed_when_the_watch_begins():
+    """The watch begins late, and the server has not forgotten."""
+    up = response(None)
+    gateway = Gateway(lambda _: up, watch_after_s=WATCH_AFTER_S)
+    await gateway.post(CHAT, PLAIN, leave_after=0)
     assert gateway.ledger.outcome is Outcome.CANCELLED
     assert up.stream.closed  # type: ignore[union-attr]
 
@@ -267,8 +313,7 @@ async def test_a_shutdown_ends_a_running_request_with_an_error(streamed: bool):
         await asyncio.sleep(0)
     for _ in range(20):
         await asyncio.sleep(0)
-    for interruption in list(gateway.services.running):
-        interruption.interrupt(Reason.SHUTDOWN)
+    gateway.services.running.interrupt_all(Reason.SHUTDOWN)
     answer = await request
     assert answer.complete
     assert b"shutting down" in answer.body

@@ -10,11 +10,13 @@ import pytest
 
 from gateway.dashboard.compositor import Screen
 from gateway.dashboard.frame import build_tiles
-from gateway.dashboard.state import Ui
+from gateway.dashboard.series import SECOND_NS
+from gateway.dashboard.state import Order, Ui
 from gateway.dashboard.view import View
 from gateway.metrics.snapshot import ChartData
 from tests.support.dashboard_scene import NOW_NS, TRUECOLOR, make_records, make_scene, make_snapshot
 
+SORTED = Ui(log_scale=True, focus="models", orders={"models": Order("err")}, selected={"models": "gpt-4.1"})
 GOLDEN = Path(__file__).parent / "golden"
 
 
@@ -35,7 +37,10 @@ def show(screen: Screen, view: View, columns: int, rows: int, *, force: bool = F
     [
         ("standard", 80, 24, {}),
         ("full", 140, 40, {}),
-        ("middle", 100, 30, {"ui": Ui(log_scale=True, focus="models", sort="errors")}),
+        ("middle", 100, 30, {"ui": SORTED}),
+        ("portrait", 60, 44, {}),
+        ("line", 60, 2, {}),
+        ("cursor", 140, 40, {"ui": Ui(heat=True, focus="latency", cursor_ns=NOW_NS - 200 * SECOND_NS)}),
         ("compact", 40, 10, {}),
         ("help", 80, 24, {"ui": Ui(help=True)}),
         ("ascii", 80, 24, {"environ": {"TERM": "xterm"}}),
@@ -65,16 +70,13 @@ def test_states_of_the_feed_are_words() -> None:
 
 def test_small_terminal_is_told_what_is_needed() -> None:
     """Below the smallest size there is no picture, but the size that it needs."""
-    assert picture(make_scene(), 24, 3) == [
-        "too small: needs 40x10  ",
-        "this is 24x3            ",
-        "q quits                 ",
-    ]
+    assert picture(make_scene(), 12, 3) == ["needs 20x1  ", "is 12x3     ", "q quits     "]
 
 
-def test_colour_says_nothing_alone() -> None:
+@pytest.mark.parametrize("ui", [Ui(), Ui(heat=True), Ui(selected={"models": "echo"}), Ui(cursor_ns=NOW_NS - SECOND_NS)])
+def test_colour_says_nothing_alone(ui: Ui) -> None:
     """The picture with all colours has the same text as the one without."""
-    assert picture(make_scene(environ=TRUECOLOR), 140, 40) == picture(make_scene(), 140, 40)
+    assert picture(make_scene(ui=ui, environ=TRUECOLOR), 140, 40) == picture(make_scene(ui=ui), 140, 40)
 
 
 def test_welcome_stands_below_the_first_request_to_try() -> None:

@@ -2,14 +2,17 @@
 
 import pytest
 
-from gateway.dashboard.layout import FOCUSABLE, arrange
+from gateway.dashboard.layout import PANELS, arrange
 
 
 @pytest.mark.parametrize(
     ("columns", "rows", "kind"),
     [
-        *((39, 10, "too small"), (40, 9, "too small"), (40, 10, "compact"), (79, 24, "compact"), (200, 23, "compact")),
-        *((80, 24, "standard"), (99, 40, "standard"), (100, 30, "full"), (140, 40, "full")),
+        *((19, 24, "too small"), (0, 0, "too small"), (20, 1, "line"), (39, 24, "line"), (80, 9, "line")),
+        *((40, 10, "compact"), (79, 22, "compact"), (200, 20, "compact")),
+        *((40, 24, "portrait"), (60, 50, "portrait"), (79, 24, "portrait")),
+        *((80, 24, "standard"), (99, 40, "standard"), (120, 29, "standard")),
+        *((100, 30, "normal"), (139, 40, "normal"), (140, 39, "normal"), (140, 40, "wide"), (400, 150, "wide")),
     ],
 )
 def test_kind_follows_size(columns: int, rows: int, kind: str) -> None:
@@ -17,19 +20,41 @@ def test_kind_follows_size(columns: int, rows: int, kind: str) -> None:
     assert arrange(columns, rows, models=5, workers=2).kind == kind
 
 
-def test_full_has_every_panel_and_standard_all_but_two() -> None:
+def test_normal_has_every_panel_and_standard_all_but_two() -> None:
     """From 100x30 everything has a panel of its own; at 80x24 tokens and workers stand in the status."""
-    assert arrange(100, 30, models=1, workers=1).focusable == FOCUSABLE
-    assert set(FOCUSABLE) - set(arrange(80, 24, models=1, workers=1).focusable) == {"tokens", "workers"}
+    assert arrange(100, 30, models=1, workers=1).focusable == PANELS
+    assert set(PANELS) - set(arrange(80, 24, models=1, workers=1).focusable) == {"tokens", "workers"}
+
+
+def test_portrait_takes_in_more_panels_the_higher_it_is() -> None:
+    """A narrow terminal begins with charts and log, and has every panel when it is high enough."""
+    assert set(arrange(50, 24, models=1, workers=1).focusable) == {"requests", "latency", "log"}
+    assert set(arrange(50, 60, models=1, workers=1).focusable) == set(PANELS)
 
 
 def test_table_grows_with_its_models() -> None:
     """On a high terminal every one of 17 models has its row."""
-    assert arrange(140, 70, models=17, workers=2).panels["models"].height == 20
+    assert arrange(140, 80, models=17, workers=2).panels["models"].height == 20
 
 
 def test_zoomed_panel_has_the_screen() -> None:
-    """A zoomed panel takes all but the status and the footer."""
+    """A zoomed panel takes all but the status and the footer, and on a low terminal all but the footer."""
     layout = arrange(80, 24, models=1, workers=1, zoomed="log")
     assert list(layout.panels) == ["status", "log", "footer"]
     assert layout.panels["log"].height == 20
+    assert list(arrange(40, 10, models=1, workers=1, zoomed="latency").panels) == ["latency", "footer"]
+
+
+def test_dropped_panels_leave_their_room_to_the_others() -> None:
+    """Without its neighbour a chart has the whole width, without its band the others are higher."""
+    assert arrange(80, 24, models=5, workers=1, dropped={"latency"}).panels["requests"].width == 80
+    with_tables = arrange(80, 24, models=5, workers=1).panels["requests"].height
+    without = arrange(80, 24, models=5, workers=1, dropped={"errors", "models", "tokens", "workers"})
+    assert without.panels["requests"].height > with_tables
+
+
+def test_fewer_panels_need_a_smaller_terminal() -> None:
+    """Where not all panels fit, those that are left when others are dropped do."""
+    assert arrange(80, 16, models=5, workers=1).kind == "compact"
+    assert arrange(80, 16, models=5, workers=1, dropped={"errors", "models"}).kind == "standard"
+    assert arrange(40, 12, models=5, workers=1, dropped=set(PANELS) - {"latency"}).kind == "portrait"

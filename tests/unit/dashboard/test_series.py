@@ -2,8 +2,9 @@
 
 import pytest
 
-from gateway.dashboard.series import SECOND_NS, History
+from gateway.dashboard.series import SECOND_NS, History, column_ns, cursor_column
 from gateway.metrics.snapshot import ChartData, ScalarPoint, StepPoint
+from tests.support.metrics import of_latencies
 
 TICK_NS = SECOND_NS // 4
 
@@ -13,10 +14,11 @@ def point(time_ns: int, finished: int, interval_ns: int = TICK_NS) -> ScalarPoin
     return ScalarPoint(time_ns, interval_ns, finished, (finished, 0, 0, 0, 0, 0, 0), finished * 10, finished, 1, 2.0, 3)
 
 
-def step(time_s: int, p99: float | None, **models: int) -> StepPoint:
-    """A step of five seconds with that highest percentile."""
-    half = None if p99 is None else p99 / 2
-    return StepPoint(time_s * SECOND_NS, 5 * SECOND_NS, 1, half, half, p99, models)
+def step(time_s: int, *times: int, **models: int) -> StepPoint:
+    """A step of five seconds with those latencies in milliseconds."""
+    ended = (len(times), 0, 0, 0, 0, 0, 0)
+    latencies = of_latencies(time * 1000 for time in times)
+    return StepPoint(time_s * SECOND_NS, 5 * SECOND_NS, len(times), None, None, None, models, ended, latencies)
 
 
 def history(now_s: float, scalars: list[ScalarPoint], steps: list[StepPoint] | None = None) -> History:
@@ -43,6 +45,13 @@ def test_newest_column_is_the_last_stretch_up_to_now() -> None:
     assert newest.rate(newest.finished) == pytest.approx(4)
 
 
+def test_newest_column_stands_until_the_next_sample_is_overdue() -> None:
+    """Where columns are shorter than the sampler's tick the newest is no gap between two samples, but later it is."""
+    points = [point(n * TICK_NS, 3) for n in range(1, 401)]
+    newest = [history(now_s, points).columns(60, 500)[-1] for now_s in (100.01, 100.24, 100.49, 100.51)]
+    assert [column is not None for column in newest] == [True, True, True, False]
+
+
 def test_continued_columns_equal_those_of_a_new_reader() -> None:
     """Frame by frame or all at once, the columns are the same."""
     points = [point(n * TICK_NS, n % 5) for n in range(1, 401)]
@@ -66,26 +75,59 @@ def test_late_sample_fills_the_time_that_it_stands_for() -> None:
     assert [column and round(column.finished) for column in columns] == [None, 10, 10, 10, None, None]
 
 
-def test_percentile_columns_take_the_highest_step() -> None:
-    """Where two steps share a column the higher one shows, and a step without requests is a gap."""
-    steps = [step(5, 10.0), step(10, 30.0), step(15, None), step(20, None), step(25, 7.0), step(30, 6.0)]
-    assert history(29, [], steps).percentiles(30, 3)["p99"] == [30.0, None, 7.0]
+def test_percentiles_are_those_of_all_requests_of_a_column() -> None:
+    """Steps that share a column are merged: the median of 1, 1, 1 and 9, 9 is 1, which no mean of medians gives."""
+    columns = history(29, [], [step(5, 9, 9), step(10, 1, 1, 1), step(15), step(25, 7), step(30, 6)]).latencies(30, 3)
+    assert [column and (column.count, round(column.p50), round(column.p99)) for column in columns] == [
+        (5, 1, 9),
+        None,
+        (2, 6, 7),
+    ]
 
 
 def test_narrow_columns_repeat_their_step() -> None:
     """Where a column is shorter than a step, each of a step's columns shows it."""
-    assert history(10, [], [step(5, 1.0), step(10, 2.0)]).percentiles(10, 10)["p99"] == [1.0] * 4 + [2.0] * 5 + [None]
+    columns = history(10, [], [step(5, 1), step(10, 2)]).latencies(10, 10)
+    assert [column and round(column.p99) for column in columns] == [1] * 4 + [2] * 5 + [None]
+
+
+def test_counts_of_a_column_by_band() -> None:
+    """Each request is counted in the band that holds its latency."""
+    column = history(9, [], [step(5, 1, 3, 30, 40)]).latencies(10, 2)[0]
+    assert column is not None
+    assert [column.counts(edges) for edges in ((2.0, 10.0), (), (2.0,), (2.0, 10.0))] == [
+        (1, 1, 2),
+        (4,),
+        (1, 3),
+        (1, 1, 2),
+    ]
+
+
+def test_cursor_column_is_the_one_that_holds_the_instant() -> None:
+    """Columns are aligned to the clock, and what is before the first or after the newest has none."""
+    times = [47, 50, 59, 60, 103, 109, 110]
+    places = [cursor_column(second * SECOND_NS, 105 * SECOND_NS, 60, 6) for second in times]
+    assert places == [None, 0, 0, 1, 5, 5, None]
+    assert column_ns(60, 6) == 10 * SECOND_NS
+
+
+def test_peaks_remember_the_newest_column_for_its_length() -> None:
+    """A burst that has left the newest column is still its peak until a column's length later."""
+    amounts = [0] * 40 + [8] + [0] * 60
+    points = [point(n * TICK_NS, amount) for n, amount in enumerate(amounts, 1)]
+    peaks = [history(n / 4, points[:n]).peaks(60, 30).finished for n in (40, 41, 48, 55, 56)]
+    assert peaks == [0, 4, 4, 4, 0]
 
 
 def test_model_rates_are_over_the_last_minute() -> None:
     """The rate of a model is what finished in the steps of the last minute by their time."""
-    steps = [step(second, 1.0, a=100 if second <= 40 else 10) for second in range(5, 105, 5)]
+    steps = [step(second, a=100 if second <= 40 else 10) for second in range(5, 105, 5)]
     assert history(100, [], steps).model_rates() == {"a": 2.0}
 
 
 def test_no_history_is_all_gaps() -> None:
     """Before the first sample there are gaps and no figures."""
     empty = history(5, [])
-    assert empty.columns(60, 4) == [None] * 4
+    assert empty.columns(60, 4) == empty.latencies(60, 4) == [None] * 4
     assert empty.model_rates() == {}
     assert empty.model_courses(60, 4) == {}

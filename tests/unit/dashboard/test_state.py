@@ -1,16 +1,29 @@
 """What each key makes of the state."""
 
+from dataclasses import replace
+
 import pytest
 
+from gateway.dashboard.layout import PANELS
 from gateway.dashboard.logview import LogView
-from gateway.dashboard.state import Effect, Ui, press
+from gateway.dashboard.state import LEVELS, Effect, Order, Stage, Ui, press
+from tests.support.dashboard_scene import make_records
+
+STAGE = Stage(
+    panels=("models", "log"),
+    columns={"models": ["rate", "err", "model"], "workers": ["slot", "cpu"]},
+    rows={"models": ["gpt", "claude"], "workers": ["0", "1"], "errors": ["auth"]},
+    oldest_ns=10,
+    now_ns=100,
+    column_ns=20,
+)
 
 
-def pressed(*keys: str, ui: Ui | None = None, log: LogView | None = None) -> tuple[Ui, Effect]:
+def pressed(*keys: str, ui: Ui | None = None, log: LogView | None = None, stage: Stage = STAGE) -> tuple[Ui, Effect]:
     """The state and the last effect after some keys."""
     ui, log, effect = ui or Ui(), log or LogView(), Effect.NONE
     for key in keys:
-        ui, effect = press(ui, key, log, ("models", "log"))
+        ui, effect = press(ui, key, log, stage)
     return ui, effect
 
 
@@ -19,6 +32,7 @@ def pressed(*keys: str, ui: Ui | None = None, log: LogView | None = None) -> tup
     [
         ("q", Effect.QUIT),
         ("ctrl-c", Effect.QUIT),
+        ("ctrl-\\", Effect.QUIT),
         ("esc", Effect.QUIT),
         ("d", Effect.TOGGLE),
         ("ctrl-z", Effect.SUSPEND),
@@ -31,41 +45,73 @@ def test_effects(key: str, effect: Effect) -> None:
 
 def test_unknown_keys_do_nothing() -> None:
     """A key without a binding changes nothing."""
-    assert pressed("x", "alt-q", "漢") == (Ui(), Effect.NONE)
+    assert pressed("y", "alt-q", "漢") == (Ui(), Effect.NONE)
 
 
-def test_windows() -> None:
-    """Digits choose a window, and w goes through all."""
-    assert pressed("1")[0].window_s == 60
-    assert pressed("5")[0].window_s == 300
-    assert [pressed(*"w" * times)[0].window_s for times in (1, 2, 3)] == [60, 300, 900]
+def test_digits_choose_a_window() -> None:
+    """One, five and fifteen minutes have a key each."""
+    assert [pressed(key)[0].window_s for key in "150"] == [60, 300, 900]
 
 
 def test_every_switch_goes_back() -> None:
     """Keys that switch something on switch it off again."""
-    for key in ("f", "?", "l", "z"):
+    for key in ("f", "?", "l", "h", "z", "w", "R", "M"):
         assert pressed(key)[0] != Ui()
         assert pressed(key, key)[0] == Ui()
 
 
-def test_esc_closes_from_the_inside_out() -> None:
-    """Esc closes the overlay, then the zoom, then the filter, and only then quits."""
-    ui, effect = pressed("/", "a", "enter", "z", "?")
-    for closed in ({"help": False}, {"zoomed": False}, {"filter_text": ""}):
-        ui, effect = pressed("esc", ui=ui)
-        assert effect is Effect.NONE
-        assert all(getattr(ui, name) == value for name, value in closed.items())
-    assert pressed("esc", ui=ui)[1] is Effect.QUIT
+def test_freezing_is_told_to_the_loop() -> None:
+    """The loop keeps what is frozen, so it has to know."""
+    ui, effect = pressed("f")
+    assert (ui.frozen, effect) == (True, Effect.FREEZE)
+    assert pressed("f", ui=ui) == (Ui(), Effect.FREEZE)
+
+
+def test_esc_closes_from_the_inside_out_and_then_quits() -> None:
+    """Esc closes one thing at a time and never quits while something is open."""
+    log = LogView()
+    log.add(make_records(30))
+    log.visible(5)
+    keys = ("f", "/", "gpt", "enter", "tab", "down", "left", "z", "tab", "enter", "?")
+    ui, _ = pressed(*(part for key in keys for part in (key if key == "gpt" else [key])), log=log)
+    closed = []
+    for _ in range(20):
+        before = ui
+        ui, effect = press(ui, "esc", log, STAGE)
+        if effect is Effect.QUIT:
+            break
+        closed += [
+            name
+            for name in ("help", "details", "zoomed", "cursor_ns", "selected", "filter_text", "frozen")
+            if getattr(ui, name) != getattr(before, name)
+        ]
+    assert effect is Effect.QUIT
+    assert closed == ["help", "details", "zoomed", "cursor_ns", "selected", "filter_text", "frozen"]
 
 
 def test_filter_takes_keys_as_text() -> None:
     """While the filter is typed every character is text, and only Ctrl-C quits."""
     log = LogView()
     ui, effect = pressed(*"/qd?", "backspace", "é", log=log)
-    assert (ui.filter_text, log.filter, effect) == ("qdé", "qdé", Effect.NONE)
+    assert (ui.filter_text, effect) == ("qdé", Effect.NONE)
     assert pressed("ctrl-c", ui=ui)[1] is Effect.QUIT
+    assert pressed("ctrl-u", ui=ui)[0].filter_text == ""
     assert pressed("esc", ui=ui, log=log)[0] == Ui()
-    assert log.filter == ""
+
+
+def test_level_narrows_the_log_beside_the_text() -> None:
+    """The lowest level goes around, and the text of the filter stays."""
+    log = LogView()
+    log.add(make_records(30))
+    levels = []
+    ui = Ui()
+    matching = [log.matching]
+    for _ in LEVELS:
+        ui, _ = pressed("v", ui=ui, log=log)
+        levels.append(ui.level)
+        matching.append(log.matching)
+    assert levels == ["warning", "error", "info"]
+    assert matching[0] == matching[3] > matching[1] >= matching[2]
 
 
 def test_focus_goes_around_the_panels_on_the_screen() -> None:
@@ -73,12 +119,70 @@ def test_focus_goes_around_the_panels_on_the_screen() -> None:
     assert [pressed(*["tab"] * times)[0].focus for times in (1, 2)] == ["models", "log"]
     assert pressed("shift-tab")[0].focus == "models"
     assert pressed("tab", ui=Ui(focus="tokens"))[0].focus == "models"
+    assert pressed("tab", stage=Stage(panels=()))[0].focus == "log"
 
 
-def test_freezing_holds_the_log_and_going_on_follows() -> None:
-    """Freeze stops the log where it is, and the same key goes on."""
+def test_dropped_panel_hands_its_focus_on_and_comes_back() -> None:
+    """Dropping the panel in focus focuses the next one; its key or X brings it back."""
+    ui, _ = pressed("x")
+    assert (ui.dropped, ui.focus) == (frozenset({"log"}), "models")
+    assert pressed("O", ui=ui)[0].dropped == frozenset()
+    assert pressed("X", ui=ui)[0].dropped == frozenset()
+
+
+def test_last_panel_cannot_be_dropped() -> None:
+    """Whatever is dropped, one panel is left to look at."""
+    ui, _ = pressed(*"RLETWMO")
+    assert ui.dropped == frozenset(PANELS) - {"log"}
+    assert pressed("x", ui=ui)[0].dropped == ui.dropped
+
+
+def test_cursor_moves_by_columns_within_the_window_and_leaves_it_at_now() -> None:
+    """Left goes back in time up to the oldest column, right comes forward until there is no cursor."""
+    assert pressed("left")[0].cursor_ns == 80
+    assert pressed("left", "left", "right")[0].cursor_ns == 80
+    assert pressed(*["left"] * 9)[0].cursor_ns == 10
+    assert pressed("left", "right")[0].cursor_ns is None
+    assert pressed("right")[0].cursor_ns is None
+
+
+def test_rows_are_selected_in_the_table_in_focus() -> None:
+    """Down begins at the first row, up at the last, and the ends hold."""
+    models = Ui(focus="models")
+    assert pressed("down", ui=models)[0].selected == {"models": "gpt"}
+    assert pressed("up", ui=models)[0].selected == {"models": "claude"}
+    assert pressed("down", "down", "down", ui=models)[0].selected == {"models": "claude"}
+    assert pressed("down", ui=replace(models, focus="tokens"))[0].selected == {}
+
+
+def test_enter_on_a_row_shows_its_lines_in_the_log() -> None:
+    """The name of the selected model becomes the filter of the log, and the log gets the focus."""
     log = LogView()
-    ui, _ = pressed("f", log=log)
-    assert (ui.frozen, log.following) == (True, False)
-    ui, _ = pressed("f", ui=ui, log=log)
-    assert (ui.frozen, log.following) == (False, True)
+    ui, _ = pressed("down", "enter", ui=Ui(focus="models"), log=log)
+    assert (ui.filter_text, ui.focus) == ("gpt", "log")
+    assert pressed("enter", ui=Ui(focus="models"))[0] == Ui(focus="models")
+
+
+def test_enter_on_the_log_opens_the_details_of_a_line() -> None:
+    """Enter opens and closes them; the arrows go on to other lines meanwhile."""
+    log = LogView()
+    log.add(make_records(30))
+    log.visible(5)
+    ui, _ = pressed("up", "enter", log=log)
+    first = log.selected
+    assert ui.details
+    assert first is not None
+    ui, _ = pressed("up", ui=ui, log=log)
+    assert ui.details
+    assert log.selected is not None
+    assert log.selected.number < first.number
+    assert not pressed("enter", ui=ui, log=log)[0].details
+
+
+def test_table_is_sorted_by_each_of_its_columns_in_turn() -> None:
+    """s goes through the columns on the screen, r turns the order around; each table has its own."""
+    assert pressed("s")[0].order("models") == Order("err")
+    assert pressed("s", "s", "s")[0].order("models") == Order("rate")
+    assert pressed("s", "r")[0].order("models") == Order("err", reversed=True)
+    workers, _ = pressed("s", ui=Ui(focus="workers"))
+    assert (workers.order("workers"), workers.order("models")) == (Order("cpu"), Order())

@@ -207,6 +207,16 @@ def test_the_clock_is_asked_once_per_record(tmp_path: Path) -> None:
     assert [record.time_ns for record in RingReader.open(tmp_path / "w.log").read_new()] == [5, 7]
 
 
+def test_a_record_that_is_written_late_keeps_its_own_time(tmp_path: Path) -> None:
+    """The field `time_ns` becomes the time of the record and is no field of it; nonsense in it is ignored."""
+    ring = RingWriter.create(tmp_path / "w.log", pid=1)
+    pipeline = LogPipeline(level="info", format="json", ring=ring, sink=None, secrets=[], clock=lambda: 9)
+    pipeline.emit("info", "a", {"time_ns": 3, "b": 1})
+    pipeline.emit("info", "a", {"time_ns": "yesterday"})
+    records = RingReader.open(tmp_path / "w.log").read_new()
+    assert [(record.time_ns, record.fields) for record in records] == [(3, {"b": 1}), (9, {})]
+
+
 @pytest.mark.parametrize(("count", "limit"), [(50, 3)])
 def test_drops_are_reported(output: Output, count: int, limit: int) -> None:
     """Lines that the sink drops are reported where configure was told to."""

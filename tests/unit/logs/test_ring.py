@@ -4,10 +4,12 @@ import mmap
 import os
 import struct
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
+from gateway.logs import ring
 from gateway.logs.ring import LogRecord, RingFileError, RingReader, RingWriter
 
 
@@ -37,6 +39,46 @@ def test_a_record_arrives_as_it_was(tmp_path: Path) -> None:
     assert reader.read_new() == [LogRecord(1, 1_700_000_000_123_456_789, "warning", "request", "worker-0", fields)]
     assert reader.read_new() == []
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_record_is_decoded_once_and_only_when_it_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Number, time, level and source need no decoding; the event and the fields come from one."""
+    record = LogRecord.undecoded(7, 8, "error", "worker-1", b'{"event":"boom","ms":2}')
+    decoded = msgspec.json.decode(b'{"event":"boom","ms":2}')
+    decodings = []
+
+    class Decoder:
+        @staticmethod
+        def decode(payload: bytes) -> dict[str, Any]:
+            decodings.append(payload)
+            return dict(decoded)
+
+    monkeypatch.setattr(ring, "_FIELDS", Decoder)
+    assert (record.seq, record.time_ns, record.level, record.source) == (7, 8, "error", "worker-1")
+    assert decodings == []
+    assert (record.event, record.fields) == ("boom", {"ms": 2})
+    assert record.fields is record.fields
+    assert len(decodings) == 1
+
+
+def test_records_are_compared_by_what_they_say(tmp_path: Path) -> None:
+    """A decoded and an undecoded record are equal if and only if all of their six attributes are."""
+    parts = (1, 2, "info", "request", "worker-0", {"ms": 3})
+    record = LogRecord(*parts)
+    assert record == LogRecord.undecoded(1, 2, "info", "worker-0", b'{"ms":3,"event":"request"}')
+    others = (2, 3, "error", "other", "worker-1", {"ms": 4})
+    for place, other in enumerate(others):
+        assert record != LogRecord(*parts[:place], other, *parts[place + 1 :])  # type: ignore[arg-type]
+    assert record != parts
+    assert repr(record) == "LogRecord(1, 2, 'info', 'request', 'worker-0', {'ms': 3})"
+
+
+@pytest.mark.parametrize("payload", [b"[1]", b'{"event":', b"\xff", b""])
+def test_what_is_no_json_object_is_the_event(payload: bytes) -> None:
+    """Nothing that a foreign writer left in a slot makes a viewer fail."""
+    record = LogRecord.undecoded(1, 2, "info", "worker-0", payload)
+    assert record.fields == {}
+    assert record.event == payload.decode("utf-8", "backslashreplace")
 
 
 def test_a_late_reader_sees_one_round_and_has_lost_nothing(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import os
 import pty
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -40,6 +41,18 @@ def test_lines_arrive_whole_and_in_order(pipe: tuple[int, int]) -> None:
     assert sink.close(10) is True
     os.close(pipe[1])
     assert read_all(pipe[0]) == b"".join(lines)
+    assert sink.dropped == 0
+
+
+def test_a_file_gets_every_line_too(tmp_path: Path) -> None:
+    """Files are written in larger pieces, and a line that is longer than such a piece stays whole as well."""
+    lines = [b"x" * length + b"\n" for length in (1, 100_000, 5_000, 70_000)] * 5
+    with (tmp_path / "log").open("wb") as file:
+        sink = LineSink(file.fileno())
+        for line in lines:
+            sink.put(line)
+        assert sink.close(10) is True
+    assert (tmp_path / "log").read_bytes() == b"".join(lines)
     assert sink.dropped == 0
 
 

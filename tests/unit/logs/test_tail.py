@@ -1,6 +1,9 @@
 """Following the rings of a run directory."""
 
+import os
 from pathlib import Path
+
+import pytest
 
 from gateway.logs.ring import RingWriter
 from gateway.logs.tail import LogTail
@@ -29,6 +32,20 @@ def test_files_are_merged_in_time_order_and_new_ones_are_picked_up(tmp_path: Pat
     assert [record.event for record in tail.poll()] == ["d"]
     assert [record.event for record in tail.records] == ["a", "b", "c", "d"]
     tail.close()
+
+
+def test_an_unchanged_folder_is_not_listed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """New records in known files are read without looking for files, and a new file is still found."""
+    tail = LogTail(tmp_path)
+    writer = RingWriter.create(tmp_path / "worker-0.log", pid=1)
+    os.utime(tmp_path, (0, 0))
+    assert tail.poll() == []
+    with monkeypatch.context() as patch:
+        patch.delattr(os, "listdir")
+        write(writer, 1, "a")
+        assert [record.event for record in tail.poll()] == ["a"]
+    write(RingWriter.create(tmp_path / "worker-1.log", pid=2), 2, "b")
+    assert [record.event for record in tail.poll()] == ["b"]
 
 
 def test_only_so_many_are_kept(tmp_path: Path) -> None:

@@ -1,10 +1,15 @@
 """Real processes: a worker that is killed while it writes, and a reader that looks all the time."""
 
+import itertools
+import os
 import subprocess
 import sys
 from operator import le
 from pathlib import Path
 
+import pytest
+
+from gateway.metrics.layout import MappedFile
 from gateway.metrics.worker_file import WorkerFile, WorkerFileReader, WorkerReading
 
 WORKER = """
@@ -23,9 +28,45 @@ while True:
 """
 
 
+STORER = """
+import mmap, sys
+
+with open(sys.argv[1], "r+b") as file:
+    cells = memoryview(mmap.mmap(file.fileno(), 0)).cast("Q")
+print("ready", flush=True)
+while True:
+    for number in (2**64 - 1, 0):
+        for cell in range(len(cells)):
+            cells[cell] = number
+"""
+
+
 def figures(reading: WorkerReading) -> list[int]:
     """Everything in a reading that must not shrink."""
     return [reading.started, *(figure for entry in reading.entries for figure in entry.totals.counters)]
+
+
+@pytest.mark.parametrize(("first", "count"), [(0, 896), (3, 896), (5, 1), (1, 77), (2, 1000)])
+def test_no_cell_in_a_copy_is_half_written(tmp_path: Path, first: int, count: int) -> None:
+    """Copies of cells that another process flips from all zeros to all ones hold both, whole, wherever they begin."""
+    path = tmp_path / "cells"
+    path.write_bytes(bytes(8 * (first + count)))
+    storer = subprocess.Popen([sys.executable, "-c", STORER, str(path)], stdout=subprocess.PIPE)
+    file = MappedFile(os.open(path, os.O_RDONLY), path.stat().st_size, writable=False)
+    try:
+        assert storer.stdout is not None
+        assert storer.stdout.readline() == b"ready\n"
+        seen: set[int] = set()
+        for copies in itertools.count():
+            seen.update(memoryview(file.copy(first, count)).cast("Q"))
+            assert seen <= {0, 2**64 - 1}
+            assert storer.poll() is None
+            if copies >= 2000 and len(seen) == 2:
+                break
+    finally:
+        storer.kill()
+        storer.communicate()
+        file.close()
 
 
 def test_counts_never_shrink_and_survive_kill_9(tmp_path: Path) -> None:

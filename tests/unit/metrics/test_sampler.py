@@ -10,7 +10,7 @@ from gateway.metrics.history import FILE_NAME, SAMPLE_NS, History, HistoryWriter
 from gateway.metrics.outcome import Outcome
 from gateway.metrics.sampler import ProcessUsage
 from gateway.metrics.window import Totals
-from tests.support.metrics import INFO, START_NS, Instance
+from tests.support.metrics import INFO, START_NS, Instance, of_cells
 
 
 def times_s(instance: Instance) -> list[float]:
@@ -241,7 +241,7 @@ def test_steps_lie_in_their_own_part_of_the_file(tmp_path: Path, entry: int) -> 
     writer.append_step(1, [Totals()] * 18)
     before = memoryview(path.read_bytes()).cast("Q")
     totals = [Totals()] * 18
-    totals[entry] = Totals((1,) * 9, [1] * 896)
+    totals[entry] = Totals((1,) * 9, of_cells([1] * 896))
     writer.append_step(2, totals)
     after = memoryview(path.read_bytes()).cast("Q")
     changed = [cell for cell in range(len(after)) if before[cell] != after[cell]]

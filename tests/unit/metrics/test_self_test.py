@@ -134,3 +134,11 @@ def test_a_writer_that_cannot_start_is_not_waited_for(tmp_path: Path, monkeypatc
     moments = iter([0, 9_999_999_999, 10_000_000_000])
     assert two_processes(tmp_path / "trial", clock=lambda: next(moments)) == "shows no store of another process"
     assert next(moments, None) is None
+
+
+def test_a_big_endian_machine_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Distributions are read from the bytes of their cells, and would be other ones there."""
+    monkeypatch.setattr(sys, "byteorder", "big")
+    monkeypatch.setattr(platform, "machine", lambda: "s390x")
+    with pytest.raises(MemoryOrderError, match=r"self-test cannot be used on this processor \(s390x\)"):
+        verify_this_machine(tmp_path)

@@ -37,7 +37,17 @@ def test_the_json_is_the_documented_one(instance: Instance) -> None:
         },
         "taken_at": "now",
         "active": 0,
-        "workers": [{"slot": 0, "pid": 100, "alive": True, "active": 0, "cpu_percent": None, "rss_bytes": None}],
+        "workers": [
+            {
+                "slot": 0,
+                "pid": 100,
+                "alive": True,
+                "active": 0,
+                "cpu_percent": None,
+                "rss_bytes": None,
+                "finished": 2,
+            }
+        ],
         "lifetime": {"started": 2, "finished": 2, "outcomes": OUTCOME_COUNTS, "tokens": TOKENS},
         "window": {
             "seconds": 900,
@@ -259,3 +269,30 @@ def test_a_worker_that_has_just_died_uses_nothing(instance: Instance) -> None:
     instance.kill_worker(0)
     worker = instance.snapshot().workers[0]
     assert (worker.cpu_percent, worker.rss_bytes) == (None, None)
+
+
+def test_requests_of_a_slot_are_counted_over_its_processes(instance: Instance) -> None:
+    """Each worker has the number of its own finished requests, and a successor goes on from its predecessor."""
+    for slot, model in ((0, "echo"), (1, "gpt")):
+        collector = instance.start_worker(slot)
+        for _ in range(slot + 2):
+            collector.started()
+            collector.finished(collector.attribute(model), Outcome.OK, 1000, 1, 1)
+    assert [worker.finished for worker in instance.snapshot().workers] == [2, 3]
+    instance.kill_worker(0)
+    assert [worker.finished for worker in instance.snapshot().workers] == [2, 3]
+    collector = instance.start_worker(0)
+    collector.started()
+    collector.finished(collector.UNATTRIBUTED, Outcome.AUTH, 1000, 0, 0)
+    assert [worker.finished for worker in instance.snapshot().workers] == [3, 3]
+
+
+def test_a_chart_forgets_what_is_older_than_its_length(instance: Instance) -> None:
+    """After hours of ticks a resident viewer has as many samples and steps as one that comes late, and the same."""
+    for number in range(3 * 3600 + 5):
+        instance.tick(after_s=0.25 if number % 100 else 5.0)
+        if number % 1000 == 0:
+            instance.chart()
+    resident, late = instance.chart(10**9), instance.new_view().chart(10**9)
+    assert (len(resident.scalars), len(resident.steps)) == (3600, 181)
+    assert (resident.scalars, resident.steps) == (late.scalars, late.steps)

@@ -1,5 +1,6 @@
 """Worker files: taking over, following, and what a reader makes of them."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from gateway.metrics.worker_file import (
     WorkerReading,
     worker_file_name,
 )
+from tests.support.metrics import of_latencies
 
 
 def open_worker(run_dir: Path, slot: int = 0, pid: int = 10) -> WorkerFile:
@@ -80,6 +82,19 @@ def test_followers_see_a_new_process_in_a_slot(tmp_path: Path) -> None:
     assert [reader.pid for reader in files.refresh()] == [3, 1]
 
 
+def test_an_unchanged_directory_is_not_listed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Known files are returned without looking for others, and a successor in a slot is still found."""
+    open_worker(tmp_path, pid=1)
+    os.utime(tmp_path, (0, 0))
+    files = WorkerFiles(tmp_path)
+    first = files.refresh()
+    with monkeypatch.context() as patch:
+        patch.delattr(os, "listdir")
+        assert files.refresh() == first
+    open_worker(tmp_path, pid=2)
+    assert [reader.pid for reader in files.refresh()] == [2]
+
+
 def test_counts_outlive_the_run_directory(tmp_path: Path) -> None:
     """A viewer that is open while the gateway removes its files at exit keeps the last figures."""
     run_dir = tmp_path / "run"
@@ -107,6 +122,30 @@ def test_an_unreadable_file_is_reported_or_skipped(tmp_path: Path) -> None:
     assert [reader.slot for reader in files.refresh(skip_invalid=True)] == [1]
     with pytest.raises(WorkerFileError, match=r"worker-0\.metrics is only 0 bytes long"):
         files.refresh()
+
+
+def test_what_was_left_out_after_an_error_is_still_found(tmp_path: Path) -> None:
+    """Files that are listed after a foreign one are not forgotten, and the foreign one is reported every time."""
+    open_worker(tmp_path, slot=1)
+    (tmp_path / "worker-0.metrics").write_bytes(b"")
+    os.utime(tmp_path, (0, 0))
+    files = WorkerFiles(tmp_path)
+    for _ in range(2):
+        with pytest.raises(WorkerFileError):
+            files.refresh()
+    assert [reader.slot for reader in files.refresh(skip_invalid=True)] == [1]
+    files.close()
+
+
+def test_a_latency_above_all_earlier_ones_is_seen(tmp_path: Path) -> None:
+    """A reader that knows which cells were in use notices a new highest and a new lowest one."""
+    collector = Collector(open_worker(tmp_path))
+    reader = WorkerFileReader(tmp_path / "worker-0.metrics")
+    latencies_us = [70_000, 60_000, 3_000_000_000, 5, 70_000, 2**32 - 1]
+    for count, latency_us in enumerate(latencies_us, start=1):
+        collector.started()
+        collector.finished(0, Outcome.OK, latency_us * 1000, 0, 0)
+        assert reader.read().entries[0].totals.latencies == of_latencies(latencies_us[:count])
 
 
 def test_an_end_without_a_start_is_not_shown_as_a_negative_number(tmp_path: Path) -> None:
@@ -151,13 +190,13 @@ def test_a_file_that_vanishes_while_it_is_looked_for_hides_no_other(tmp_path: Pa
 
 
 def test_latencies_are_read_on_demand(tmp_path: Path) -> None:
-    """Four times a second the counters are enough, and the cells are left alone."""
+    """Four times a second the counters are enough, and the latencies are left alone."""
     collector = Collector(open_worker(tmp_path))
     collector.started()
     collector.finished(0, Outcome.OK, 1000, 0, 0)
     reader = WorkerFileReader(tmp_path / "worker-0.metrics")
-    assert reader.read(cells=False).entries[0].totals.cells == ()
-    assert sum(reader.read().entries[0].totals.cells) == 1
+    assert reader.read(latencies=False).entries[0].totals.latencies == 0
+    assert reader.read().entries[0].totals.latencies == of_latencies([1])
 
 
 @pytest.mark.parametrize(
@@ -167,11 +206,12 @@ def test_latencies_are_read_on_demand(tmp_path: Path) -> None:
 )
 def test_a_reading_that_cannot_be_is_noticed(started: int, finished: int, latencies: int) -> None:
     """`check_valid`, on which the property tests rely, fails where figures disagree."""
-    totals = Totals((finished, *Totals().counters[1:]), [latencies])
-    entry = EntryReading(0, "", started=1, abandoned=0, totals=totals)
+    totals = Totals((finished, *Totals().counters[1:]), of_latencies([1] * latencies))
+    entry = EntryReading(0, "", started=1, abandoned=0, active=0, totals=totals)
     with pytest.raises(AssertionError):
-        WorkerReading(started, log_dropped=0, invalid=0, entries=[entry]).check_valid()
-    WorkerReading(1, 0, 0, [EntryReading(0, "", 1, 0, Totals((1, *Totals().counters[1:]), [1]))]).check_valid()
+        WorkerReading(started, finished, log_dropped=0, invalid=0, entries=[entry]).check_valid()
+    totals = Totals((1, *Totals().counters[1:]), of_latencies([1]))
+    WorkerReading(1, 1, 0, 0, [EntryReading(0, "", 1, 0, 0, totals)]).check_valid()
 
 
 def test_a_model_is_known_from_its_first_request_on_and_in_every_later_life(tmp_path: Path) -> None:

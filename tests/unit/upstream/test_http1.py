@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from gateway.upstream.http1 import MAX_HEAD, MAX_HEADERS, Answer, encode
+from gateway.upstream.http1 import ENCODED_HEAD, MAX_HEAD, MAX_HEADERS, Answer, Head, encode
 
 URL = "http://upstream.test:8080/v1/chat?x=1"
 
@@ -40,6 +40,15 @@ def test_given_host_and_framing_are_not_repeated() -> None:
     assert wire(headers=[(b"host", b"other"), (b"content-length", b"2")]) == (
         b"POST /v1/chat?x=1 HTTP/1.1\r\nhost: other\r\ncontent-length: 2\r\n\r\nhi"
     )
+
+
+def test_a_head_that_was_kept_gives_the_same_bytes_with_every_body() -> None:
+    """It is encoded once, and each body brings its own length."""
+    headers = [(b"host", b"other"), (b"x-a", b"1")]
+    kept = {ENCODED_HEAD: Head("POST", httpx.URL(URL), headers)}
+    for body in (b"", b"hi", b"x" * 1000):
+        request = httpx.Request("POST", URL, headers=headers, stream=httpx.ByteStream(body), extensions=kept)
+        assert encode(request).wire == wire(body=body, headers=headers)
 
 
 def test_get_without_body_has_no_framing() -> None:

@@ -37,3 +37,22 @@ async def test_a_head_that_never_comes_is_a_read_timeout():
     request = httpx.Request("GET", "http://a.invalid", extensions={"timeout": {"connect": 0.005, "first_byte": 0.005}})
     with pytest.raises(httpx.ReadTimeout):
         await FirstByteLimit(Silent()).handle_async_request(request)
+
+
+async def test_a_body_tells_its_length_to_httpx_too():
+    """httpx's own transport sends no body whose framing it is not told; a request without a body needs none."""
+    sent: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        sent.append(request)
+        return httpx.Response(200)
+
+    transport = FirstByteLimit(httpx.MockTransport(answer))
+    limits = {"timeout": {"connect": 5.0, "first_byte": 5.0}}
+    for method, body in (("POST", b"body"), ("GET", b"")):
+        stream = httpx.ByteStream(body)
+        await transport.handle_async_request(
+            httpx.Request(method, "http://a.invalid", headers={"x-a": "1"}, stream=stream, extensions=limits)
+        )
+    assert [request.headers.get("content-length") for request in sent] == ["4", None]
+    assert [request.headers["x-a"] for request in sent] == ["1", "1"]

@@ -1,0 +1,146 @@
+r"""What the log shows: a least level and a text, as one types it.
+
+    claude          lines that contain the text
+    ~5\d\d|timeout  lines in which the regular expression is found
+    !echo  !~ok$    the other lines
+    Claude          an upper-case letter anywhere makes upper and lower case differ (smart case), else they are the same
+
+A text that begins with `~` or `!` can be looked for as a regular expression. Nothing behind `!` or `~` is no filter
+yet. The text of a line is what its row shows, its time and figures apart, whether or not the row has room for it.
+
+Regular expressions are those of RE2, because it needs time in proportion to the text whatever the expression is: log
+lines hold what clients wrote, and with the module `re` a pattern such as (a+)+$ would stand still for ever on some.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Final, Protocol, TypeVar
+
+from gateway.dashboard.text import clean
+from gateway.logs.ring import LEVELS
+
+LEAST_LEVEL: Final = "info"
+
+# RE2 refuses a pattern whose program needs more; ten times what the longest pattern takes that one would type.
+_MAX_PATTERN_BYTES: Final = 1 << 20
+
+_RANKS: Final = {level: rank for rank, level in enumerate(LEVELS)}
+_ESCAPED: Final = re.compile(r"\\.", re.DOTALL)
+
+Spans = list[tuple[int, int]]
+
+
+class FilterError(ValueError):
+    """The typed filter is wrong; the text says what."""
+
+
+class Line(Protocol):
+    """What a filter looks at."""
+
+    @property
+    def level(self) -> str:
+        """The level by its name."""
+
+    @property
+    def text(self) -> str:
+        """The cleaned text."""
+
+
+_AnyLine = TypeVar("_AnyLine", bound=Line)
+
+
+# Compared and hashed by identity: there is one for each time that it is set.
+@dataclass(frozen=True, eq=False)
+class LogFilter:
+    """A filter in force: `text` is what was typed; `find` gives the matches in a text, `found` whether there is one."""
+
+    text: str
+    level: str
+    inverted: bool
+    found: Callable[[str], bool] | None
+    find: Callable[[str], Spans] | None
+
+    def matches(self, line: Line) -> bool:
+        """Whether the line is shown."""
+        if _RANKS.get(line.level, _INFO) < _RANKS[self.level]:
+            return False
+        return self.found is None or self.found(line.text) != self.inverted
+
+    def select(self, lines: Iterable[_AnyLine]) -> list[_AnyLine]:
+        """The lines that are shown."""
+        return [line for line in lines if self.matches(line)]
+
+    def spans(self, text: str) -> Spans:
+        """What to highlight in the text of a shown line: every match as (start, stop), left to right, none empty."""
+        return [] if self.find is None or self.inverted else self.find(text)
+
+
+_INFO: Final = _RANKS["info"]
+
+
+def parse(text: str, level: str = LEAST_LEVEL) -> LogFilter:
+    """The filter of a typed text and a least level of `LEVELS`; raises FilterError if its expression is wrong."""
+    typed = clean(text)
+    rest = typed.removeprefix("!")
+    inverted = rest != typed
+    pattern = rest.removeprefix("~")
+    if not pattern:
+        return LogFilter(text, level, False, None, None)
+    if pattern == rest:
+        return LogFilter(text, level, inverted, *_plain(pattern))
+    return LogFilter(text, level, inverted, *_regular(pattern))
+
+
+def fold(text: str) -> str:
+    """The text without the difference of upper and lower case, character for character."""
+    folded = text.casefold()
+    # Folding works on single characters, and makes some of them longer but none shorter; those stay as they are.
+    if len(folded) == len(text):
+        return folded
+    return "".join(single if len(single := char.casefold()) == 1 else char for char in text)
+
+
+def _plain(needle: str) -> tuple[Callable[[str], bool], Callable[[str], Spans]]:
+    prepared = _smart_case(needle)
+    if prepared is fold:
+        needle = fold(needle)
+
+    def find(text: str) -> Spans:
+        text = prepared(text)
+        spans, start = [], text.find(needle)
+        while start >= 0:
+            spans.append((start, start + len(needle)))
+            start = text.find(needle, start + len(needle))
+        return spans
+
+    return lambda text: needle in prepared(text), find
+
+
+def _regular(pattern: str) -> tuple[Callable[[str], bool], Callable[[str], Spans]]:
+    # A fiftieth of a second that nobody should wait for before the first picture.
+    import re2
+
+    options = re2.Options()
+    options.log_errors = False
+    options.max_mem = _MAX_PATTERN_BYTES
+    options.case_sensitive = _smart_case(_ESCAPED.sub("", pattern)) is not fold
+    try:
+        compiled = re2.compile(pattern, options)
+    except re2.error as error:
+        reason = error.args[0]
+        raise FilterError(reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)) from None
+
+    def find(text: str) -> Spans:
+        return [match.span() for match in compiled.finditer(text) if match.end() > match.start()]
+
+    return lambda text: compiled.search(text) is not None, find
+
+
+def _smart_case(pattern: str) -> Callable[[str], str]:
+    """What a text has to pass before the pattern is looked for in it."""
+    return _as_it_is if any(char.isupper() for char in pattern) else fold
+
+
+def _as_it_is(text: str) -> str:
+    return text

@@ -1,0 +1,150 @@
+"""What a viewer shows and what the keys have made of it; it knows no terminal, no file and no clock.
+
+Frozen, the figures and the history stay as they are, and the log that is shown is a copy; the live log goes on taking
+records in, so that nothing is missing when the picture goes on. What was done to the frozen log, its filter apart, is
+forgotten with it.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import tzinfo
+
+from gateway.dashboard.canvas import Tile
+from gateway.dashboard.frame import banner, build_tiles, stage
+from gateway.dashboard.logview import LogView
+from gateway.dashboard.series import SECOND_NS, History
+from gateway.dashboard.state import Effect, Ui, press
+from gateway.dashboard.text import uptime
+from gateway.dashboard.theme import Theme, make_theme
+from gateway.dashboard.view import View
+from gateway.dashboard.worker_rates import WorkerRates
+from gateway.logs.ring import LogRecord
+from gateway.metrics.snapshot import ChartData, Snapshot
+
+# As many as the log panel keeps: some minutes of a busy gateway.
+KEPT_LINES = 10_000
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """Since when a gateway is gone, where it is waited for, and why the one that came instead cannot be shown."""
+
+    since_ns: int
+    address: str
+    problem: str = ""
+
+    def text(self, now_ns: int) -> str:
+        """What the banner says."""
+        then = self.problem or f"waiting for {self.address.removeprefix('http://')}"
+        return (
+            f"■ gateway stopped {uptime((now_ns - self.since_ns) / SECOND_NS)} ago; {then}; these are its last figures"
+        )
+
+
+class Session:
+    """One look at one gateway, from the first snapshot on."""
+
+    def __init__(
+        self,
+        figures: tuple[Snapshot, ChartData],
+        environ: Mapping[str, str],
+        *,
+        memory_bytes: int,
+        wall_ns_at_zero: int,
+        zone: tzinfo | None = None,
+        welcome: Sequence[str] = (),
+    ) -> None:
+        """`wall_ns_at_zero` is the Unix time of instant 0 of the clock of the charts; see `View` for the others."""
+        self.ui = Ui()
+        self.stopped: Stopped | None = None
+        """That the gateway is gone, None while it lives."""
+        self._environ = environ
+        self._memory_bytes = memory_bytes
+        self._wall_ns_at_zero = wall_ns_at_zero
+        self._welcome = welcome
+        self._zone = zone
+        self._log = LogView(keep=KEPT_LINES, zone=zone)
+        self._frozen_log: LogView | None = None
+        self._frozen_ns = 0
+        self._theme: Theme | None = None
+        # The panels of the last picture: while nothing but the age of a banner changes, they are shown again.
+        self._tiles: list[Tile] | None = None
+        self._size = (0, 0)
+        self.start(*figures)
+
+    def start(self, snapshot: Snapshot, chart: ChartData) -> None:
+        """Begin with the figures of a gateway; those of the one before are forgotten, its log is not."""
+        self._history = History()
+        self._rates = WorkerRates()
+        self.take(snapshot, chart)
+
+    @property
+    def frozen(self) -> bool:
+        """Whether the picture stands still: figures that are taken in now would be seen."""
+        return self._frozen_log is not None
+
+    def take(self, snapshot: Snapshot, chart: ChartData) -> None:
+        """Take new figures and a new reading of the history."""
+        self._snapshot = snapshot
+        self._tiles = None
+        self._history.update(chart)
+        self._rates.update(chart.now_ns, snapshot.workers)
+
+    def take_log(self, records: Iterable[LogRecord], lost: int) -> None:
+        """Take new log records, and how many were lost so far before they could be read."""
+        self._log.add(records)
+        self._log.lost = lost
+        if not self.frozen:
+            self._tiles = None
+
+    def changed(self) -> None:
+        """The picture has to be made anew, for what `stopped` says is in it, too."""
+        self._tiles = None
+
+    def press(self, key: str, size: tuple[int, int], now_ns: int) -> Effect:
+        """Let a key act on the picture of that size; what is returned is left for the caller to do."""
+        self._tiles = None
+        view = self._view()
+        self.ui, effect = press(self.ui, key, view.log, stage(view, *size))
+        if effect is not Effect.FREEZE:
+            return effect
+        if self.ui.frozen:
+            self._frozen_log, self._frozen_ns = self._log.copy(), now_ns
+        else:
+            self._frozen_log = None
+            self._log.set_filter(self.ui.filter_text, self.ui.level)
+        return Effect.NONE
+
+    def picture(self, size: tuple[int, int], now_ns: int) -> tuple[list[Tile], Theme]:
+        """The tiles of a screen of that size, and the theme to paint them with."""
+        if self._tiles is None or size != self._size:
+            self._tiles, self._size = build_tiles(self._view(), *size), size
+        return [*self._tiles, *self._banner(size, now_ns)], self._current_theme()
+
+    def _banner(self, size: tuple[int, int], now_ns: int) -> list[Tile]:
+        if self.stopped is not None:
+            return banner(self.stopped.text(now_ns), *size)
+        if self.frozen:
+            age = uptime((now_ns - self._frozen_ns) / SECOND_NS)
+            return banner(f"‖ frozen {age} ago; nothing is lost meanwhile; f goes on", *size)
+        return []
+
+    def _current_theme(self) -> Theme:
+        if self._theme is None or self._theme.name != self.ui.theme:
+            self._theme = make_theme(self.ui.theme, self._environ)
+        return self._theme
+
+    def _view(self) -> View:
+        return View(
+            snapshot=self._snapshot,
+            history=self._history,
+            log=self._frozen_log or self._log,
+            ui=self.ui,
+            theme=self._current_theme(),
+            memory_bytes=self._memory_bytes,
+            worker_rates=self._rates.rates,
+            wall_ns_at_zero=self._wall_ns_at_zero,
+            zone=self._zone,
+            stopped=self.stopped is not None,
+            welcome=self._welcome,
+        )

@@ -1,0 +1,117 @@
+"""The panels of figures and charts: what stands in their titles, what the cursor reads, and what gives way."""
+
+import pytest
+
+from gateway.dashboard import panels
+from gateway.dashboard.layout import Rect
+from gateway.dashboard.series import SECOND_NS
+from gateway.dashboard.state import Ui
+from gateway.dashboard.text import Row
+from gateway.dashboard.view import View
+from gateway.metrics.snapshot import ChartData, ScalarPoint, StepPoint
+from tests.support.dashboard_scene import NOW_NS, make_chart, make_scene
+from tests.support.metrics import of_latencies
+
+MINUTE = make_chart(60)
+
+
+def texts(rows: list[Row]) -> list[str]:
+    """Rows as text."""
+    return ["".join(text for _, text in row) for row in rows]
+
+
+def quiet_but_for_one_burst() -> View:
+    """Ten seconds before now, 12 requests in a second: nine took 100 ms, one 4 s, two failed at the provider."""
+    burst_ns = NOW_NS - 10 * SECOND_NS
+    scalars = [
+        ScalarPoint(time_ns, SECOND_NS, 12, (10, 0, 0, 0, 2, 0, 0), 1200, 240, 1, 0.0, 0)
+        if time_ns == burst_ns
+        else ScalarPoint(time_ns, SECOND_NS, 0, (0,) * 7, 0, 0, 0, 0.0, 0)
+        for time_ns in range(NOW_NS - 30 * SECOND_NS, NOW_NS + 1, SECOND_NS)
+    ]
+    latencies = of_latencies([100_000] * 9 + [4_000_000] * 3)
+    step = StepPoint(burst_ns, 5 * SECOND_NS, 12, None, None, None, {}, (10, 0, 0, 0, 2, 0, 0), latencies)
+    ui = Ui(window_s=60, cursor_ns=burst_ns - SECOND_NS // 2)
+    return make_scene(ui=ui, chart=ChartData(NOW_NS, scalars, [step]))
+
+
+def test_titles_read_the_column_of_the_cursor() -> None:
+    """With a cursor the figures of every chart are those of its column, with the time and how long ago that was."""
+    view = quiet_but_for_one_burst()
+    assert " 12.0/s  n 6  11:59:49  10s ago ╮" in texts(panels.requests(Rect(0, 0, 71, 9), view))[0]
+    latency = texts(panels.latency(Rect(0, 0, 71, 9), view))[0]
+    assert " p50 99ms  p95 4.0s  p99 4.0s  n 12  11:59:49  10s ago ╮" in latency
+    assert " in 1.2k  out 240/s  11:59:49  10s ago ╮" in texts(panels.tokens(Rect(0, 0, 71, 9), view))[0]
+    assert " 2.0/s  11:59:49  upstream 2 ╮" in texts(panels.errors(Rect(0, 0, 71, 9), view))[0]
+
+
+def test_readout_is_one_line_that_gives_way_from_the_right() -> None:
+    """What the cursor reads, most important first; with less room the rest is left out whole."""
+    view = quiet_but_for_one_burst()
+    whole = texts([panels.readout(view, 200, 60)])[0]
+    assert whole.startswith("11:59:49  10s ago  n 12  12.0/s  p50 ")
+    assert whole.endswith("err 2.0/s  upstream 2  in 1.2k/s  out 240/s")
+    assert texts([panels.readout(view, 31, 60)]) == ["11:59:49  10s ago  n 12  12.0/s"]
+    assert texts([panels.readout(make_scene(chart=MINUTE), 12, 60)])[0].startswith("now  n ")
+
+
+def test_cursor_where_nothing_was_sampled_reads_no_data() -> None:
+    """A gap has no figures, which is not the same as zero."""
+    view = make_scene(ui=Ui(window_s=900, cursor_ns=NOW_NS - 600 * SECOND_NS), chart=MINUTE)
+    assert texts([panels.readout(view, 200, 60)]) == [
+        "11:50:00  10m00s ago  n –  –  p50 –  p95 –  p99 –  err –  in –  out –"
+    ]
+    assert " –  n –  11:50:00" in texts(panels.requests(Rect(0, 0, 71, 9), view))[0]
+    assert "upstream –" in "".join(texts(panels.errors(Rect(0, 0, 71, 9), view)))
+
+
+def test_heat_map_has_its_legend_in_the_title() -> None:
+    """Before the percentiles the title says what the shades stand for, and the rows are bands of latency."""
+    rows = texts(panels.latency(Rect(0, 0, 70, 10), make_scene(ui=Ui(heat=True, window_s=60), chart=MINUTE)))
+    assert " ░1 ▒" in rows[0]
+    assert rows[0].index("█") < rows[0].index("p50")
+    assert any("█" in row for row in rows[1:-2])
+    assert "s┤" in rows[1]
+
+
+@pytest.mark.parametrize(("height", "rows"), [(3, 1), (4, 2)])
+def test_status_fills_the_rows_that_it_has(height: int, rows: int) -> None:
+    """A narrow status panel of four rows has its gauges in two, all of them whole."""
+    shown = texts(panels.status(Rect(0, 0, 80 if rows == 1 else 40, height), make_scene()))
+    gauges = " ".join(shown[1:-1])
+    assert len(shown) == height
+    assert {len(row) for row in shown} == {80 if rows == 1 else 40}
+    for word in ("active ", " 44", "cpu ", "39%", "mem ", "412M"):
+        assert word in gauges
+    assert ("err  0.4/s" in gauges) == (rows == 2)
+
+
+def test_one_line_says_what_matters_most() -> None:
+    """Twenty cells are enough for the state and the rate; more cells and rows add figures by importance."""
+    view = make_scene()
+    assert texts(panels.line_rows(Rect(0, 0, 20, 1), view)) == ["● live  45.4/s      "]
+    assert texts(panels.line_rows(Rect(0, 0, 32, 2), view)) == [
+        "● live  45.4/s  err 0.4/s       ",
+        "p95 3.1s  active 44  p50 640ms  ",
+    ]
+    assert texts(panels.line_rows(Rect(0, 0, 20, 1), make_scene(stopped=True))) == ["■ gateway stopped   "]
+
+
+def test_errors_stand_beside_or_above_their_chart() -> None:
+    """A low panel has the counts in place of the axis; a high one has them above, and both axes."""
+    low = texts(panels.errors(Rect(0, 0, 26, 7), make_scene(chart=MINUTE)))
+    assert [row[2:12].strip() for row in low[1:-1]] == ["auth", "validation", "upstream", "timeout", "internal"]
+    high = texts(panels.errors(Rect(0, 0, 60, 12), make_scene(chart=MINUTE)))
+    assert high[1].startswith("│ auth 2  validation 9  upstream 37  timeout 4  internal 0")
+    assert "/s┤" in high[2]
+    assert "now" in high[-2]
+
+
+def test_axis_of_tokens_follows_the_choice() -> None:
+    """Tokens in and out, which differ by orders of magnitude, can be read on a logarithmic axis."""
+    linear, logarithmic = (
+        texts(panels.tokens(Rect(0, 0, 60, 12), make_scene(ui=Ui(log_scale=chosen), chart=MINUTE)))
+        for chosen in (False, True)
+    )
+    assert "0┤" in linear[-3]
+    assert "/s┤" in logarithmic[-3]

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import msgspec
 
-from gateway.protocol.dialect import Dialect, StreamTap
+from gateway.protocol.dialect import Dialect, EventTap, StreamTap
 from gateway.protocol.sse import encode_event, parse_event
 from gateway.protocol.usage import Usage
 
@@ -49,7 +49,7 @@ _event_decoder = msgspec.json.Decoder(_Event)
 _message_decoder = msgspec.json.Decoder(_Message)
 
 
-class MessagesTap(StreamTap):
+class MessagesTap(EventTap):
     """A stream is complete after `message_stop`."""
 
     __slots__ = ("_reported",)
@@ -81,6 +81,10 @@ class MessagesTap(StreamTap):
             self.usage = self._reported.normalised()
         return True
 
+    def break_off(self, status: int, message: str, *, code: str | None = None) -> bytes:
+        """Return an `error` event."""
+        return MESSAGES.error_event(status, message, code=code)
+
 
 # https://docs.anthropic.com/en/api/errors; 5xx statuses that are missing here are `api_error`.
 _TYPES = {
@@ -88,6 +92,7 @@ _TYPES = {
     402: "billing_error",
     403: "permission_error",
     404: "not_found_error",
+    408: "timeout_error",
     413: "request_too_large",
     429: "rate_limit_error",
     504: "timeout_error",
@@ -108,6 +113,8 @@ class AnthropicMessages(Dialect):
 
     name: ClassVar[str] = "messages"
     upstream_path: ClassVar[str] = "/messages"
+    # Its clients know this event; it comes in native streams as well.
+    keep_alive: ClassVar[bytes] = b'event: ping\ndata: {"type":"ping"}\n\n'
     request_id_header: ClassVar[bytes] = b"request-id"
 
     def error_body(

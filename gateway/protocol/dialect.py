@@ -8,34 +8,61 @@ from gateway.protocol.usage import Usage
 
 
 class StreamTap(ABC):
-    """Listens in on a stream of server-sent events and lets whole events through as they came.
+    """Listens in on one stream on its way to the client: bytes of the provider in, bytes for the client out.
 
-    A tap hands on complete events only: a stream that breaks inside an event can then end with an in-band error that
-    the client is able to read. `usage` is what was reported so far; `complete` tells that the answer is whole, `ended`
-    that its last event has come as well, and `failed` that the provider itself reported an error in the stream.
+    What it hands on are complete events: a stream that breaks can then end with an in-band error that the client is
+    able to read. `usage` is what was reported so far; `complete` tells that the answer is whole, `ended` that its last
+    event has come as well, and `failed` that the provider itself reported an error in the stream, or broke off where
+    only a translation notices.
     """
 
-    __slots__ = ("_splitter", "complete", "ended", "failed", "usage")
+    __slots__ = ("complete", "ended", "failed", "usage")
 
     def __init__(self) -> None:
-        self._splitter = SseSplitter()
         self.usage: Usage | None = None
         self.complete = False
         self.ended = False
         self.failed = False
 
+    @abstractmethod
     def feed(self, chunk: bytes) -> bytes:
-        """Return the bytes to hand on now: the events that `chunk` completes, less any that are withheld."""
+        """Return the bytes to hand on now."""
+
+    @abstractmethod
+    def finish(self) -> bytes:
+        """Return what is left to hand on at a clean end of the stream."""
+
+    @property
+    @abstractmethod
+    def cut_inside_event(self) -> bool:
+        """Whether the client has been handed a piece of an event that has not ended."""
+
+    @abstractmethod
+    def break_off(self, status: int, message: str, *, code: str | None = None) -> bytes:
+        """Return the event that ends the client's stream with an error; behind a cut event it needs a blank line."""
+
+
+class EventTap(StreamTap):
+    """Lets whole events through as they came."""
+
+    __slots__ = ("_splitter",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._splitter = SseSplitter()
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Return the events that `chunk` completes, less any that are withheld."""
         return b"".join([raw for raw in self._splitter.feed(chunk) if self.observe(raw)])
 
     def finish(self) -> bytes:
-        """Return what is left at a clean end of the stream: a last event may lack its blank line."""
+        """Return what is left: a last event may lack its blank line."""
         rest = self._splitter.rest()
         return rest if rest and self.observe(rest) else b""
 
     @property
     def cut_inside_event(self) -> bool:
-        """Whether the client has been handed a piece of an event that has not ended."""
+        """Whether an event was too long to be handed on whole, and has not ended."""
         return self._splitter.cut_inside_event
 
     @abstractmethod
@@ -49,6 +76,8 @@ class Dialect(ABC):
     name: ClassVar[str]
     upstream_path: ClassVar[str]
     """The path of the operation below a provider's base URL."""
+    keep_alive: ClassVar[bytes] = b": keep-alive\n\n"
+    """What may be sent during a long silence of a stream that has begun; every SSE client skips a comment."""
     request_id_header: ClassVar[bytes]
     """The response header under which a provider of this protocol sends its own id of a request."""
 

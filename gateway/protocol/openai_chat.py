@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from gateway.protocol.dialect import Dialect, StreamTap
+from gateway.protocol.dialect import Dialect, EventTap, StreamTap
 from gateway.protocol.sse import encode_event, parse_event
 from gateway.protocol.usage import Usage
 
@@ -44,7 +44,7 @@ def _decode(data: bytes) -> _Chunk | None:
         return None
 
 
-class ChatTap(StreamTap):
+class ChatTap(EventTap):
     """A stream is complete after `[DONE]`, or, with servers that leave it out, after a finish reason."""
 
     __slots__ = ("_withhold_usage",)
@@ -82,6 +82,10 @@ class ChatTap(StreamTap):
             return True
         self.usage = chunk.usage.normalised()
         return not (self._withhold_usage and chunk.choices == [])
+
+    def break_off(self, status: int, message: str, *, code: str | None = None) -> bytes:
+        """Return a chunk with an `error` member."""
+        return CHAT.error_event(status, message, code=code)
 
 
 # A status that is missing here has no type of its own: 4xx is the request's fault, 5xx the server's.

@@ -1,0 +1,1 @@
+"""OpenAI chat completions as one of the protocols that are translated."""

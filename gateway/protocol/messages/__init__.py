@@ -1,0 +1,1 @@
+"""Anthropic messages as one of the protocols that are translated."""

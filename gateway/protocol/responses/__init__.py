@@ -1,0 +1,1 @@
+"""OpenAI responses as one of the protocols that are translated."""

@@ -1,0 +1,174 @@
+"""Puts the blocks of an answer one after the other and keeps the laws of its end.
+
+Anthropic's and the Responses protocol tell block after block; chat may interleave the fragments of parallel calls, and
+says neither where a call ends nor whether text may still follow it. Between a decoder and every encoder stands a
+sequencer. It takes the grammar of `gateway.protocol.events` and gives this narrower one, in which every block has its
+end and is alone:
+
+    answer = Start, { block, BlockEnd | UsageReport }, ( Stop, { UsageReport }, End | Failure )
+
+| open block    | event that comes                          | what happens                                             |
+|---------------|-------------------------------------------|----------------------------------------------------------|
+| none          | a delta or a call's start                 | passes, opens the block                                  |
+| text, ...     | a delta of the same kind                  | passes                                                   |
+| text, ...     | any other block                           | `BlockEnd`, then as with none                            |
+| call, partial | its own fragment                          | passes; if that makes it whole, what was held follows    |
+| call, partial | any other block, another call's fragment  | held                                                     |
+| call, whole   | any other block                           | `BlockEnd`, then as with none                            |
+| any           | `BlockEnd`                                | passes (with events held: held as well)                  |
+| any           | `Stop`                                    | `BlockEnd`, what was held, each with its end, then `Stop`|
+
+A call is whole when its fragments are a JSON object; one that ends without any fragment is given `{}`. So nothing is
+ever held but what comes between the fragments of a call that is not whole, which only happens when a provider does
+interleave; and nothing is sent to a block that ended.
+
+The stop reason is made to agree with the blocks: a call makes `tool_use` of an ordinary stop, and `tool_use` without
+any call becomes `end_turn`. A call that is not whole at an ordinary stop was cut by the provider: that is a failure. At
+`max_tokens` it is what was asked for.
+"""
+
+from collections.abc import Iterable
+
+from gateway.protocol.events import (
+    BlockEnd,
+    End,
+    Event,
+    Failure,
+    ReasoningDelta,
+    ReasoningSignature,
+    RefusalDelta,
+    Start,
+    Stop,
+    StopReason,
+    TextDelta,
+    ToolCallArguments,
+    ToolCallStart,
+    UsageReport,
+)
+from gateway.protocol.wire import object_text
+
+_BLOCK_END = BlockEnd()
+_ORDINARY = frozenset({StopReason.END_TURN, StopReason.STOP_SEQUENCE, StopReason.PAUSE, StopReason.TOOL_USE})
+
+
+class Sequencer:
+    """One answer's worth of the table above."""
+
+    __slots__ = ("_calls", "_cut_call", "_ended", "_held", "_open", "_stopping")
+
+    def __init__(self) -> None:
+        # The kind of the open block, or the number of the open call.
+        self._open: type[Event] | int | None = None
+        self._calls: dict[int, list[str]] = {}
+        self._held: list[Event] = []
+        self._stopping = False
+        self._cut_call = False
+        self._ended = False
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether `End` or `Failure` has come."""
+        return self._ended
+
+    def feed(self, events: Iterable[Event]) -> list[Event]:
+        """Return what can be told now, in order."""
+        out: list[Event] = []
+        for event in events:
+            if self._ended:
+                break
+            match event:
+                case Stop():
+                    self._stop(event, out)
+                case Start() | UsageReport():
+                    out.append(event)
+                case End() if not self._stopping:
+                    self._fail("The provider ended the answer without saying why it stopped.", out)
+                case End() | Failure():
+                    self._ended = True
+                    out.append(event)
+                case _ if not self._stopping:
+                    self._step(event, out)
+        return out
+
+    def _step(self, event: Event, out: list[Event]) -> None:
+        if isinstance(event, ToolCallArguments) and event.call == self._open:
+            if event.fragment.strip() or (event.fragment and self._calls[event.call]):
+                self._calls[event.call].append(event.fragment)
+                out.append(event)
+                if self._held and event.fragment.rstrip().endswith("}") and self._is_whole(event.call):
+                    self._release(out)
+            return
+        if self._held or (isinstance(self._open, int) and event != _BLOCK_END and not self._is_whole(self._open)):
+            self._held.append(event)
+            return
+        match event:
+            case TextDelta() | RefusalDelta() | ReasoningDelta():
+                if event.text:
+                    if self._open is not type(event):
+                        self._end_block(out)
+                        self._open = type(event)
+                    out.append(event)
+            case ReasoningSignature(signature=signature):
+                if self._open is not ReasoningDelta or signature.redacted:
+                    self._end_block(out)
+                    self._open = ReasoningSignature
+                out.append(event)
+                self._end_block(out)
+            case ToolCallStart(call=call):
+                self._end_block(out)
+                if call in self._calls:
+                    self._fail(f"The provider began the tool call {call} twice.", out)
+                    return
+                self._open = call
+                self._calls[call] = []
+                out.append(event)
+            case ToolCallArguments(call=call, fragment=fragment):
+                if fragment.strip():
+                    self._fail(f"The provider went on with the tool call {call}, which is not open.", out)
+            case _:
+                self._end_block(out)
+
+    def _release(self, out: list[Event]) -> None:
+        held, self._held = self._held, []
+        for event in held:
+            if not self._ended:
+                self._step(event, out)
+
+    def _end_block(self, out: list[Event]) -> None:
+        if self._open is not None:
+            if isinstance(self._open, int):
+                if not self._calls[self._open]:
+                    self._calls[self._open].append("{}")
+                    out.append(ToolCallArguments(self._open, "{}"))
+                elif not self._is_whole(self._open):
+                    self._cut_call = True
+            self._open = None
+            out.append(_BLOCK_END)
+
+    def _is_whole(self, call: int) -> bool:
+        return object_text("".join(self._calls[call]) or "no fragment yet") is not None
+
+    def _stop(self, stop: Stop, out: list[Event]) -> None:
+        if self._stopping:
+            return
+        while not self._ended:
+            self._end_block(out)
+            if not self._held:
+                break
+            self._release(out)
+        if self._ended:
+            return
+        self._stopping = True
+        if stop.reason in _ORDINARY:
+            if self._cut_call:
+                self._fail("The provider broke off inside the arguments of a tool call.", out)
+                return
+            if self._calls:
+                stop = Stop(StopReason.TOOL_USE)
+            elif stop.reason is StopReason.TOOL_USE:
+                stop = Stop(StopReason.END_TURN)
+        out.append(stop)
+
+    def _fail(self, message: str, out: list[Event]) -> None:
+        self._ended = True
+        out.append(Failure(502, message))

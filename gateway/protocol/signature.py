@@ -1,0 +1,31 @@
+"""How a protocol carries the reasoning signature of a provider of another one.
+
+A signature is a string that only its maker can check. Towards a client it is wrapped, `gateway.<origin>.<value>`, in
+the place where the client's protocol has its own signatures, so that it comes back with the next request; a signature
+that is not wrapped is native. Towards a provider only the provider's own go: a foreign one is refused by it ("Invalid
+signature in thinking block"), so the encoders of requests drop that block of reasoning.
+"""
+
+from gateway.protocol.conversation import Origin, Signature
+
+_PREFIX = "gateway."
+_REDACTED = "+redacted"
+_ORIGINS = {str(origin): origin for origin in Origin}
+
+
+def wrap(signature: Signature, native: Origin) -> str:
+    """Return the string that carries `signature` in the protocol `native`."""
+    if signature.origin is native:
+        return signature.value
+    redacted = _REDACTED if signature.redacted else ""
+    return f"{_PREFIX}{signature.origin}{redacted}.{signature.value}"
+
+
+def unwrap(carried: str, native: Origin, *, redacted: bool = False) -> Signature:
+    """Return the signature in a string of the protocol `native`; `redacted` holds for a native one."""
+    if carried.startswith(_PREFIX):
+        label, _, value = carried.removeprefix(_PREFIX).partition(".")
+        origin = _ORIGINS.get(label.removesuffix(_REDACTED))
+        if origin is not None:
+            return Signature(origin, value, redacted=label.endswith(_REDACTED))
+    return Signature(native, carried, redacted=redacted)

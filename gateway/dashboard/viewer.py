@@ -45,6 +45,8 @@ _LOOK_S = 1 / FRAMES_PER_SECOND
 # While there is neither a picture nor a log to keep up with. A process that wakes up after a rest has cold caches, and
 # a look then costs 0.3 ms: a thousandth of a core has room for two a second.
 _REST_S = 0.5
+# A frozen picture waits for no log line, but a ring holds a thousand, and so many in half a second are many.
+_MANY_RECORDS = 200
 # Nobody sees more than 40 pictures a second, and a key must show within 50 ms.
 _KEY_S = 0.025
 # A window that is dragged sends hundreds of sizes a second, each of which costs a whole picture. The last one has to be
@@ -223,7 +225,7 @@ class Viewer:
         elif not self._hidden:
             # The age that a banner tells.
             self._pace.ask(now, _BANNER_S)
-        return is_live or bool(records)
+        return is_live or len(records) > (_MANY_RECORDS if self._session.frozen else 0)
 
     def _take_log(self, records: Sequence[LogRecord]) -> None:
         self._session.take_log(records, self._source.lost)

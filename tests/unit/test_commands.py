@@ -30,7 +30,7 @@ def among(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Let these gateways run, the newest first as `running_instances` gives them."""
 
     def let(*instances: Instance) -> None:
-        monkeypatch.setattr(commands, "running_instances", lambda environ: list(instances))
+        monkeypatch.setattr(commands, "running_instances", lambda environ, **_: list(instances))
 
     return let
 
@@ -39,25 +39,9 @@ def test_a_successor_has_the_address_and_started_later(among: Callable[..., None
     """Neither a gateway on another port nor one that ran before takes the place of one that is gone."""
     gone, later = running(10, 100.0), running(12, 160.0)
     among(running(13, 170.0, "http://127.0.0.1:9000"), later, running(11, 90.0))
-    assert commands.successor(None, {}, gone) == later
+    assert commands.successor({}, gone) == later
     among(running(13, 170.0, "http://127.0.0.1:9000"), running(11, 90.0), gone)
-    assert commands.successor(None, {}, gone) is None
-
-
-@pytest.mark.parametrize(("alive", "found"), [(True, True), (False, False)])
-def test_a_run_directory_that_was_asked_for_is_the_only_one(
-    among: Callable[..., None], monkeypatch: pytest.MonkeyPatch, alive: bool, found: bool
-) -> None:
-    """With --run-dir only what runs in that directory follows, whatever its address is."""
-    here = running(12, 160.0, "http://127.0.0.1:9000")
-    among(running(13, 170.0))
-    monkeypatch.setattr(commands, "read_instance", lambda run_dir: here)
-
-    def is_alive(*identity: Any) -> bool:
-        return alive
-
-    monkeypatch.setattr(commands, "is_alive", is_alive)
-    assert commands.successor(here.run_dir, {}, running(10, 100.0)) == (here if found else None)
+    assert commands.successor({}, gone) is None
 
 
 def break_down(instance: Instance, **_: Any) -> None:

@@ -38,6 +38,17 @@ def test_an_announced_instance_is_found_while_its_process_lives(tmp_path: Path):
     assert read_instance(run_dir) is None
 
 
+def test_instances_beside_a_run_directory_are_found_wherever_it_is(tmp_path: Path) -> None:
+    """A viewer that was given a directory of another environment finds the gateways that stand beside it."""
+    there, here = tmp_path / "there", tmp_path / "here"
+    there.mkdir()
+    here.mkdir()
+    run_dir = create(environment(there), os.getpid())
+    instance = announce(run_dir, pid=os.getpid(), address="http://127.0.0.1:1", workers=2, now=0.0)
+    assert instance not in running_instances(environment(here))
+    assert instance in running_instances(environment(here), beside=run_dir.parent / "1-1.00")
+
+
 def test_sweeping_removes_what_dead_processes_left_and_nothing_else(tmp_path: Path):
     """A directory whose pid now belongs to another process is stale too; an unrelated folder is not ours."""
     mine = create(environment(tmp_path), os.getpid())

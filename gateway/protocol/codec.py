@@ -7,10 +7,7 @@ import msgspec
 
 from gateway.protocol.conversation import Conversation
 from gateway.protocol.events import End, Event, Failure, Stop
-from gateway.protocol.sse import SseEvent, SseSplitter, parse_event
-
-# The last event of the Responses protocol holds the whole answer.
-MAX_EVENT_BYTES = 32 << 20
+from gateway.protocol.sse import MAX_WHOLE_ANSWER_BYTES, SseEvent, SseSplitter, parse_event
 
 BROKEN_OFF = "The provider's stream ended before the answer was complete."
 UNREADABLE = "The provider sent an event that cannot be read."
@@ -30,7 +27,7 @@ class StreamDecoder(ABC):
     __slots__ = ("_splitter", "answer_id", "has_ended", "has_stopped")
 
     def __init__(self, answer_id: str) -> None:
-        self._splitter = SseSplitter(MAX_EVENT_BYTES)
+        self._splitter = SseSplitter(MAX_WHOLE_ANSWER_BYTES)
         self.answer_id = answer_id
         self.has_stopped = False
         self.has_ended = False
@@ -40,7 +37,7 @@ class StreamDecoder(ABC):
         out: list[Event] = []
         for raw in self._splitter.feed(chunk):
             if self._splitter.cut_inside_event and not self.has_ended:
-                out.append(Failure(502, f"The provider sent an event of more than {MAX_EVENT_BYTES:,} bytes."))
+                out.append(Failure(502, f"The provider sent an event of more than {MAX_WHOLE_ANSWER_BYTES:,} bytes."))
                 self.has_ended = True
             self._read(raw, out)
         return out

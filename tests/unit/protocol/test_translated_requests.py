@@ -222,6 +222,7 @@ def test_names_that_a_provider_would_refuse_are_replaced_alike_everywhere():
         sent["messages"][1]["tool_calls"][0]["function"]["name"],
     }
     assert len(plain) == 64
+    assert request("messages", "chat", tools=[{**tool, "name": name + "x"}])["tools"][0]["function"]["name"] != plain
     called = {"id": "functions.f:0", "type": "function", "function": {"name": "f", "arguments": "{}"}}
     back = [USER, {"role": "assistant", "tool_calls": [called]}]
     back.append({"role": "tool", "tool_call_id": "functions.f:0", "content": "r"})

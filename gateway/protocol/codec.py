@@ -6,13 +6,9 @@ from collections.abc import Iterable
 import msgspec
 
 from gateway.protocol.conversation import Conversation
-from gateway.protocol.events import End, Event, Failure, Stop
-from gateway.protocol.sse import SseEvent, SseSplitter, parse_event
+from gateway.protocol.events import End, Event, Failure
+from gateway.protocol.sse import MAX_WHOLE_ANSWER_BYTES, SseEvent, SseSplitter, parse_event
 
-# The last event of the Responses protocol holds the whole answer.
-MAX_EVENT_BYTES = 32 << 20
-
-BROKEN_OFF = "The provider's stream ended before the answer was complete."
 UNREADABLE = "The provider sent an event that cannot be read."
 
 
@@ -27,12 +23,11 @@ class Context(msgspec.Struct, frozen=True):
 class StreamDecoder(ABC):
     """Decodes the stream of one answer; `answer_id` names it where the provider does not."""
 
-    __slots__ = ("_splitter", "answer_id", "has_ended", "has_stopped")
+    __slots__ = ("_splitter", "answer_id", "has_ended")
 
     def __init__(self, answer_id: str) -> None:
-        self._splitter = SseSplitter(MAX_EVENT_BYTES)
+        self._splitter = SseSplitter(MAX_WHOLE_ANSWER_BYTES)
         self.answer_id = answer_id
-        self.has_stopped = False
         self.has_ended = False
 
     def feed(self, chunk: bytes) -> list[Event]:
@@ -40,19 +35,19 @@ class StreamDecoder(ABC):
         out: list[Event] = []
         for raw in self._splitter.feed(chunk):
             if self._splitter.cut_inside_event and not self.has_ended:
-                out.append(Failure(502, f"The provider sent an event of more than {MAX_EVENT_BYTES:,} bytes."))
+                out.append(Failure(502, f"The provider sent an event of more than {MAX_WHOLE_ANSWER_BYTES:,} bytes."))
                 self.has_ended = True
             self._read(raw, out)
         return out
 
     def finish(self) -> list[Event]:
-        """Return what the end of the stream means: `End` after a stop, else `Failure`."""
+        """Return the end of the stream; whether the answer is whole with it, the sequencer tells."""
         out: list[Event] = []
         if rest := self._splitter.rest():
             self._read(rest, out)
         if not self.has_ended:
             self.has_ended = True
-            out.append(End() if self.has_stopped else Failure(502, BROKEN_OFF))
+            out.append(End())
         return out
 
     def _read(self, raw: bytes, out: list[Event]) -> None:
@@ -63,17 +58,10 @@ class StreamDecoder(ABC):
             first = len(out)
             self.decode(event, out)
             for index in range(first, len(out)):
-                if isinstance(out[index], Stop):
-                    self.has_stopped = True
-                elif isinstance(out[index], End | Failure):
+                if isinstance(out[index], End | Failure):
                     self.has_ended = True
                     del out[index + 1 :]
                     return
-
-    def end(self, out: list[Event]) -> None:
-        """Append `End`, or `Failure` when the provider ends without having said why it stopped."""
-        stopped = self.has_stopped or any(isinstance(event, Stop) for event in out)
-        out.append(End() if stopped else Failure(502, BROKEN_OFF))
 
     @abstractmethod
     def decode(self, event: SseEvent, out: list[Event]) -> None:

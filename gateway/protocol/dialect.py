@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
-from gateway.protocol.sse import SseSplitter
+from gateway.protocol.sse import MAX_EVENT_BYTES, SseSplitter
 from gateway.protocol.usage import Usage
 
 
@@ -47,9 +47,9 @@ class EventTap(StreamTap):
 
     __slots__ = ("_splitter",)
 
-    def __init__(self) -> None:
+    def __init__(self, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
         super().__init__()
-        self._splitter = SseSplitter()
+        self._splitter = SseSplitter(max_event_bytes)
 
     def feed(self, chunk: bytes) -> bytes:
         """Return the events that `chunk` completes, less any that are withheld."""

@@ -2,7 +2,7 @@
 
 Theory. An answer is a sequence of blocks: text, reasoning, a tool call, a refusal. Events open, fill and end them:
 
-    answer  = Start, { block | UsageReport | BlockEnd }, ( Stop, { UsageReport }, End | Failure )
+    answer  = Start, { block | UsageReport | BlockEnd }, ( [ Stop, { UsageReport } ], End | Failure )
     block   = TextDelta+ | RefusalDelta+ | ReasoningDelta*, [ ReasoningSignature ] | call
     call    = ToolCallStart, ToolCallArguments*
 
@@ -13,8 +13,8 @@ Theory. An answer is a sequence of blocks: text, reasoning, a tool call, a refus
   interleaved (chat allows it); `gateway.protocol.sequence` puts them one after the other.
 * `UsageReport` is cumulative: each replaces the one before, and nothing is ever summed. It may come anywhere behind
   `Start`, also behind `Stop`, which is where chat sends it.
-* `Stop` says why the model stopped; `End` that the stream is whole. A stream without `Stop` has no `End`: it ends in
-  `Failure`, whoever notices. Nothing follows `End` or `Failure`.
+* `Stop` says why the model stopped; `End` that nothing more comes. An `End` without `Stop`, which is how a decoder
+  tells that a stream broke off, becomes a `Failure` in the sequencer. Nothing follows `End` or `Failure`.
 
 A body is told in the same events, so an answer means the same whether it came as a stream or in one piece.
 """

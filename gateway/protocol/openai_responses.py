@@ -11,7 +11,7 @@ import msgspec
 
 from gateway.protocol.dialect import EventTap, StreamTap
 from gateway.protocol.openai_chat import OpenAIChat
-from gateway.protocol.sse import encode_event, parse_event
+from gateway.protocol.sse import MAX_WHOLE_ANSWER_BYTES, encode_event, parse_event
 from gateway.protocol.usage import Usage
 
 
@@ -44,7 +44,7 @@ class ResponsesTap(EventTap):
     __slots__ = ("_last_number", "_response_id")
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(MAX_WHOLE_ANSWER_BYTES)
         self._last_number = -1
         self._response_id = ""
 

@@ -17,6 +17,7 @@ end and is alone:
 | call, whole   | any other block                           | `BlockEnd`, then as with none                            |
 | any           | `BlockEnd`                                | passes (with events held: held as well)                  |
 | any           | `Stop`                                    | `BlockEnd`, what was held, each with its end, then `Stop`|
+| any           | `End` without a `Stop` before it          | `Failure`                                                |
 
 A call is whole when its fragments are a JSON object; one that ends without any fragment is given `{}`. So nothing is
 ever held but what comes between the fragments of a call that is not whole, which only happens when a provider does
@@ -24,7 +25,8 @@ interleave; and nothing is sent to a block that ended.
 
 The stop reason is made to agree with the blocks: a call makes `tool_use` of an ordinary stop, and `tool_use` without
 any call becomes `end_turn`. A call that is not whole at an ordinary stop was cut by the provider: that is a failure. At
-`max_tokens` it is what was asked for.
+`max_tokens` it is what was asked for. And an end without any stop reason is a failure, whether the connection broke or
+the provider thinks that it has said all: a stop is never made up.
 """
 
 from collections.abc import Iterable
@@ -82,7 +84,7 @@ class Sequencer:
                 case Start() | UsageReport():
                     out.append(event)
                 case End() if not self._stopping:
-                    self._fail("The provider ended the answer without saying why it stopped.", out)
+                    self._fail("The provider's stream ended before the answer was complete.", out)
                 case End() | Failure():
                     self._ended = True
                     out.append(event)

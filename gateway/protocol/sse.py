@@ -19,6 +19,8 @@ _BLANK_LINE = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r)")
 _LONGEST_OVERLAP = 3
 
 MAX_EVENT_BYTES = 1 << 20
+# The last event of the Responses protocol holds the whole answer once more, and a translation must read every event.
+MAX_WHOLE_ANSWER_BYTES = 8 << 20
 
 
 class SseEvent(msgspec.Struct, frozen=True):

@@ -16,10 +16,12 @@ from gateway.protocol.conversation import (
     Refusal,
     Text,
     ToolCall,
+    ToolResult,
     Turn,
     merged,
     results_first,
 )
+from gateway.protocol.errors import MalformedRequest
 from gateway.protocol.identity import plain_name, user_id
 from gateway.protocol.limits import refuse_settings
 from gateway.protocol.media import url_of
@@ -38,6 +40,9 @@ def encode(conversation: Conversation, model: str, *, ask_for_usage: bool = True
     refuse_settings(conversation, Origin.CHAT)
     check_choice(conversation)
     turns = merged(conversation.turns)
+    if any(isinstance(part, Document) and part.url for turn in turns for part in _media(turn)):
+        field = conversation.fields.get("turns", "messages")
+        raise MalformedRequest(f"`{field}` has a document by its URL; chat completions take it as data alone.", field)
     messages: list[Json] = []
     system = [part.text for turn in turns if turn.role == "system" for part in turn.parts if isinstance(part, Text)]
     if system:
@@ -133,6 +138,12 @@ def _content(parts: list[Part]) -> str | list[Json]:
     if len(parts) == 1 and isinstance(parts[0], Text):
         return parts[0].text
     return [said for part in parts if (said := _said_by_user(part))]
+
+
+def _media(turn: Turn) -> Iterable[Part]:
+    """All parts of a turn, those inside its results as well."""
+    for part in turn.parts:
+        yield from part.parts if isinstance(part, ToolResult) else (part,)
 
 
 def _said_by_user(part: Part) -> Json | None:

@@ -11,7 +11,7 @@
 | `finish_reason`                    | `Stop`; `error` is a `Failure`                                                  |
 | `usage`                            | `UsageReport`                                                                   |
 | `error`                            | `Failure`                                                                       |
-| `[DONE]`                           | `End` after a finish reason, else `Failure`                                     |
+| `[DONE]`                           | `End`                                     |
 
 One chunk may have all of them; they are read in this order. Servers differ in how they tell calls apart: an index that
 was not seen begins a call, an id that differs from the one of the index does as well (some count every call as 0), and
@@ -151,7 +151,7 @@ class ChatDecoder(StreamDecoder):
     def decode(self, event: SseEvent, out: list[Event]) -> None:
         """Append what one chunk says."""
         if event.data.startswith(b"[DONE]"):
-            self.end(out)
+            out.append(End())
             return
         chunk = decode_answer(_chunk, event.data)
         if chunk is None:
@@ -187,7 +187,7 @@ class ChatDecoder(StreamDecoder):
             if delta.function_call is not None:
                 self._fragment(_Call(_FUNCTION_CALL, None, delta.function_call), out)
         reason = choice.finish_reason
-        if not reason or self.has_stopped:
+        if not reason:
             return
         if any(not call.name for call in self._calls.values()):
             out.append(Failure(502, "The provider sent a tool call without a name."))

@@ -10,7 +10,7 @@
 | `content_block_delta`                   | the delta of its kind; signatures are kept for the end of the block      |
 | `content_block_stop`                    | `ReasoningSignature` if there is one, `BlockEnd`                         |
 | `message_delta`                         | `UsageReport` (its members replace those before), `Stop`                 |
-| `message_stop`                          | `End` after a stop reason, else `Failure`                                |
+| `message_stop`                          | `End`                                                                    |
 | `error`                                 | `Failure`                                                                |
 | `ping`, unknown events                  | nothing                                                                  |
 
@@ -168,7 +168,7 @@ class MessagesDecoder(StreamDecoder):
                 if decoded.delta is not None and decoded.delta.stop_reason:
                     out.append(_stop(decoded.delta.stop_reason, decoded.delta.stop_sequence))
             case _Event(type="message_stop"):
-                self.end(out)
+                out.append(End())
             case _Event(type="error"):
                 error = decoded.error or _Error()
                 out.append(failure_of(Origin.MESSAGES, error.message, error.type, None))

@@ -6,7 +6,7 @@ import msgspec
 
 from gateway.protocol.answer import Block
 from gateway.protocol.codec import Context
-from gateway.protocol.conversation import Conversation, Origin
+from gateway.protocol.conversation import Conversation, Origin, ResponseFormat
 from gateway.protocol.events import Failure, Stop, StopReason, UsageReport
 from gateway.protocol.responses.tools import custom_input
 from gateway.protocol.signature import wrap
@@ -73,7 +73,6 @@ def response_of(
     reason = _REASONS.get(stop.reason) if stop is not None else None
     status = "incomplete" if reason else "completed" if stop is not None else "in_progress"
     thinking = conversation.thinking
-    form = conversation.response_format
     return {
         "id": identity,
         "object": "response",
@@ -92,7 +91,7 @@ def response_of(
         "service_tier": "default",
         "store": False,
         "temperature": conversation.temperature,
-        "text": {"format": {"type": "text"} if form is None or form.kind == "json_object" else _format(conversation)},
+        "text": {"format": _format(conversation.response_format)},
         "tool_choice": "auto",
         "tools": [],
         "top_p": conversation.top_p,
@@ -103,11 +102,15 @@ def response_of(
     }
 
 
-def _format(conversation: Conversation) -> Json:
-    form = conversation.response_format
-    if form is None:
-        return {"type": "text"}
-    return {"type": form.kind, "name": form.name or "answer", "schema": msgspec.Raw(form.schema), "strict": form.strict}
+def _format(form: ResponseFormat | None) -> Json:
+    if form is None or form.kind == "json_object":
+        return {"type": "text" if form is None else "json_object"}
+    return {
+        "type": "json_schema",
+        "name": form.name or "answer",
+        "schema": msgspec.Raw(form.schema),
+        "strict": form.strict,
+    }
 
 
 def usage_of(usage: UsageReport) -> Json:

@@ -11,6 +11,8 @@ from tests.support.requests import CLAUDE_CODE, CODEX, OPENCODE
 from tests.support.translating import ASKS, request, translation
 
 FUNCTION = {"type": "function", "function": {"name": "f", "description": "d", "parameters": {"type": "object"}}}
+TOOL = [{"name": "f", "input_schema": {"type": "object"}}]
+PDF_BY_URL = {"type": "document", "source": {"type": "url", "url": "https://example.org/a.pdf"}, "title": "a.pdf"}
 OTHER = {"type": "function", "function": {"name": "g"}}
 USER = {"role": "user", "content": "hi"}
 
@@ -220,6 +222,7 @@ def test_names_that_a_provider_would_refuse_are_replaced_alike_everywhere():
         sent["messages"][1]["tool_calls"][0]["function"]["name"],
     }
     assert len(plain) == 64
+    assert request("messages", "chat", tools=[{**tool, "name": name + "x"}])["tools"][0]["function"]["name"] != plain
     called = {"id": "functions.f:0", "type": "function", "function": {"name": "f", "arguments": "{}"}}
     back = [USER, {"role": "assistant", "tool_calls": [called]}]
     back.append({"role": "tool", "tool_call_id": "functions.f:0", "content": "r"})
@@ -369,6 +372,59 @@ def test_a_setting_that_the_provider_cannot_say_is_refused_by_its_name(provider:
         ("messages", "chat", {"max_tokens": 0}, "max_tokens"),
         ("chat", "messages", {"reasoning_effort": "extreme"}, "reasoning_effort"),
         ("chat", "messages", {"n": 0}, "n"),
+        ("chat", "messages", {"messages": [{"role": "assistant", "function_call": {}}]}, "messages[0].function_call"),
+        (
+            "chat",
+            "messages",
+            {"messages": [{"role": "user", "content": [{"type": "text"}]}]},
+            "messages[0].content[0].text",
+        ),
+        ("chat", "messages", {"tools": [{"type": "function"}]}, "tools[0].function"),
+        ("chat", "messages", {"tool_choice": "sometimes"}, "tool_choice"),
+        ("chat", "messages", {"tool_choice": {"type": "custom", "custom": {"name": "f"}}}, "tool_choice"),
+        ("chat", "messages", {"response_format": {"type": "xml"}}, "response_format.type"),
+        ("chat", "messages", {"response_format": {"type": "json_schema"}}, "response_format.json_schema.schema"),
+        (
+            "chat",
+            "messages",
+            {
+                "messages": [
+                    {"role": "assistant", "tool_calls": [{"id": "c", "function": {"name": "f", "arguments": "["}}]}
+                ]
+            },
+            "messages[0].tool_calls[0].function.arguments",
+        ),
+        (
+            "chat",
+            "messages",
+            {"messages": [{"role": "user", "content": [{"type": "file", "file": {"file_id": "f"}}]}]},
+            "messages[0].content[0].file.file_data",
+        ),
+        ("messages", "chat", {"tools": TOOL, "tool_choice": {"type": "tool"}}, "tool_choice.name"),
+        ("messages", "chat", {"output_config": {"format": {"type": "text"}}}, "output_config.format"),
+        ("messages", "chat", {"messages": [{"role": "user", "content": [PDF_BY_URL]}]}, "messages"),
+        (
+            "messages",
+            "chat",
+            {"messages": [{"role": "user", "content": [{"type": "document", "source": {"type": "file"}}]}]},
+            "messages[0].content[0].source",
+        ),
+        ("messages", "chat", {"messages": [{"role": "user", "content": [{"type": "text"}]}]}, "messages[0].content[0]"),
+        ("responses", "chat", {"tools": [{"type": "function"}]}, "tools[0].name"),
+        ("responses", "chat", {"input": [{"role": "nobody", "content": "x"}]}, "input[0].role"),
+        ("responses", "chat", {"text": {"format": {"type": "xml"}}}, "text.format"),
+        (
+            "responses",
+            "chat",
+            {"input": [{"type": "function_call", "call_id": "c", "name": "f", "arguments": "["}]},
+            "input[0].arguments",
+        ),
+        (
+            "responses",
+            "chat",
+            {"input": [{"role": "user", "content": [{"type": "input_audio"}]}]},
+            "input[0].content[0].type",
+        ),
     ],
 )
 def test_what_cannot_be_translated_is_refused_and_the_field_is_named(
@@ -378,6 +434,64 @@ def test_what_cannot_be_translated_is_refused_and_the_field_is_named(
     error = refused(client, provider, **members)
     assert error.param == param
     assert param.partition("[")[0] in error.message
+
+
+def test_documents_go_where_they_can_be_told():
+    """Data to every protocol, a URL to those that take one, plain text as text."""
+    text = {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "plain"}}
+    messages = [{"role": "user", "content": [PDF_BY_URL, text]}]
+    sent = request("messages", "responses", messages=messages)["input"][0]["content"]
+    assert sent == [
+        {"type": "input_file", "file_url": "https://example.org/a.pdf", "filename": "a.pdf"},
+        {"type": "input_text", "text": "plain"},
+    ]
+    content = [
+        {"type": "input_file", "file_url": "https://example.org/a.pdf"},
+        {"type": "input_file", "filename": "b.pdf", "file_data": "data:application/pdf;base64,JVBE"},
+    ]
+    blocks = request("responses", "messages", input=[{"role": "user", "content": content}])["messages"][0]["content"]
+    assert blocks == [
+        {"type": "document", "source": PDF_BY_URL["source"]},
+        {
+            "type": "document",
+            "source": {"type": "base64", "media_type": "application/pdf", "data": "JVBE"},
+            "title": "b.pdf",
+        },
+    ]
+
+
+def test_what_an_assistant_declined_goes_back_as_a_refusal():
+    """In chat as a part or a member of its own, in Responses as a part, to Anthropic as text."""
+    declined = {"role": "assistant", "content": [{"type": "refusal", "refusal": "No."}]}
+    sent = request("chat", "responses", messages=[USER, declined, USER])["input"][1]
+    assert sent["content"] == [{"type": "refusal", "refusal": "No."}]
+    back = request("responses", "chat", input=[USER, {"type": "message", **sent}, USER])["messages"][1]
+    assert (back["content"], back["refusal"]) == (None, "No.")
+
+
+def test_a_plain_json_answer_is_asked_for_where_it_can_be():
+    """`json_object` between chat and Responses; Anthropic has no word for it."""
+    assert request("chat", "responses", response_format={"type": "json_object"})["text"]["format"] == {
+        "type": "json_object"
+    }
+    sent = request("responses", "chat", text={"format": {"type": "json_object"}})
+    assert sent["response_format"] == {"type": "json_object"}
+    assert "response_format" not in request("responses", "chat", text={"format": {"type": "text"}})
+    assert "text" not in request("chat", "responses", response_format={"type": "text"})
+
+
+def test_reasoning_that_openai_encrypted_goes_back_to_it():
+    """An Anthropic client carries it in its signatures; the readable part in the summary."""
+    blocks = [
+        {"type": "thinking", "thinking": "Plan.", "signature": "gateway.responses.ENC"},
+        {"type": "redacted_thinking", "data": "gateway.responses+redacted.RED"},
+        {"type": "text", "text": "a"},
+    ]
+    history = [USER, {"role": "assistant", "content": blocks}, USER]
+    assert request("messages", "responses", messages=history)["input"][1:3] == [
+        {"type": "reasoning", "summary": [{"type": "summary_text", "text": "Plan."}], "encrypted_content": "ENC"},
+        {"type": "reasoning", "summary": [], "encrypted_content": "RED"},
+    ]
 
 
 def test_every_field_of_the_table_is_refused():

@@ -9,6 +9,7 @@ from gateway.protocol.anthropic_messages import MESSAGES
 from gateway.protocol.events import Failure
 from gateway.protocol.openai_chat import CHAT
 from gateway.protocol.openai_responses import RESPONSES
+from gateway.protocol.sse import MAX_WHOLE_ANSWER_BYTES
 from gateway.protocol.usage import Usage
 from tests.support.grammar import check, check_chat, check_messages, check_responses, frames
 from tests.support.native import ANSWERS, BODIES, STREAMS
@@ -261,6 +262,25 @@ def test_other_choices_and_blocks_of_unknown_tools_are_skipped() -> None:
     noise = block(0, search, {"type": "input_json_delta", "partial_json": "{}"})
     wire = message_start() + noise + text_block(1, "a") + message_end("end_turn")
     assert check_chat(streamed("chat", "messages", wire), include_usage=True).text == "a"
+
+
+def test_an_event_without_bounds_is_a_failure():
+    """A translation reads whole events; what is too long for that ends the stream, once."""
+    stream = tap("messages", "chat")
+    wire = stream.feed(b"data: " + b" " * MAX_WHOLE_ANSWER_BYTES + b"x") + stream.feed(b"more\n\n") + stream.finish()
+    said = check_messages(wire)
+    assert said.error is not None
+    assert "bytes" in said.error["message"]
+
+
+def test_a_response_repeats_what_form_was_asked_for():
+    """The format of the request stands in the response object, as the protocol has it."""
+    schema = {"type": "json_schema", "name": "out", "schema": {"type": "object"}, "strict": True}
+    for form in ({"type": "text"}, {"type": "json_object"}, schema):
+        wire = chunk({"content": "{}"}) + chunk(finish="stop") + DONE
+        translated = streamed("responses", "chat", wire, text={"format": form})
+        check_responses(translated)
+        assert json.loads(frames(translated)[-1][1])["response"]["text"]["format"] == form
 
 
 def test_an_event_that_cannot_be_read_is_a_failure() -> None:

@@ -1,0 +1,35 @@
+"""docs/protocols.md says what the code does."""
+
+import re
+from pathlib import Path
+
+from gateway.protocol.limits import DROPPED, REFUSED_FIELDS, REFUSED_SETTINGS
+from tests.unit.protocol import test_complaints
+
+PAGE = Path(__file__).parents[3] / "docs" / "protocols.md"
+
+
+def rows(head: str) -> list[list[str]]:
+    """The rows of the table whose first line is `head`."""
+    lines = PAGE.read_text().split(f"{head}\n", 1)[1].splitlines()[1:]
+    table = lines[: next((n for n, line in enumerate(lines) if not line.startswith("|")), len(lines))]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in table]
+
+
+def test_the_page_lists_what_is_refused():
+    """Every refused field with its reason, and every refused setting, no more and no less."""
+    expected = [[client, f"`{name}`", why] for client, fields in REFUSED_FIELDS.items() for name, why in fields.items()]
+    assert rows("| client | field | reason |") == expected
+    settings = [[provider, ", ".join(f"`{name}`" for name in names)] for provider, names in REFUSED_SETTINGS.items()]
+    assert rows("| provider | settings |") == settings
+
+
+def test_the_page_lists_what_is_dropped():
+    """Every row of the table, with its reason."""
+    assert rows("| from | what | why the answer does not depend on it |") == [list(row) for row in DROPPED]
+
+
+def test_every_complaint_on_the_page_has_its_test():
+    """The numbers are the same on both sides."""
+    tested = {found[1] for name in dir(test_complaints) if (found := re.match(r"test_complaint_(\d+)_", name))}
+    assert {row[0] for row in rows("| number | complaint | reported in |")} == tested

@@ -99,7 +99,7 @@ SECTIONS: Mapping[str, tuple[Binding, ...]] = {
         Binding(Action.DROP, ("O",), argument="log"),
     ),
     "charts": (
-        Binding(Action.EARLIER, ("left",), "← →", "cursor: read a past column", "cursor"),
+        Binding(Action.EARLIER, ("left",), "← →", "cursor: read a past moment", "cursor"),
         Binding(Action.LATER, ("right",)),
         Binding(Action.WINDOW, ("1",), "1 5 0", "last 1, 5 or 15 minutes", "window", argument=60),
         Binding(Action.WINDOW, ("5",), argument=300),

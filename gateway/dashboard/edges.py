@@ -14,7 +14,7 @@ _PANEL_ACTIONS = frozenset((Action.NEXT_PANEL, Action.ZOOM, Action.EARLIER, Acti
 _GAP = 3
 
 
-def footer(rect: Rect, view: View, cursor_columns: int) -> list[Row]:
+def footer(rect: Rect, view: View) -> list[Row]:
     """The keys, the filter while it is typed, or what the cursor reads.
 
     Keys that do not fit are left out, `?` last of all.
@@ -27,7 +27,7 @@ def footer(rect: Rect, view: View, cursor_columns: int) -> list[Row]:
         row.append(("label", "  ~ regex  ! without  Enter keep  Esc drop"))
         return [fit(row, rect.width)]
     if ui.cursor_ns is not None:
-        row = [("key", " ← → "), *readout(view, rect.width - 5, cursor_columns)]
+        row = [("key", " ← → "), *readout(view, rect.width - 5)]
         return [fit(row, rect.width)]
     state = {Action.WINDOW: f"window {ui.window_s // 60}m", Action.FREEZE: "resume" if ui.frozen else "freeze"}
     words = [(binding.shown, state.get(binding.action, binding.footer)) for binding in FOOTER]

@@ -21,6 +21,7 @@ _DRAW: Mapping[str, Callable[[Rect, View], list[Row]]] = {
     "figures": panels.compact,
     "log lines": logpanel.log_lines,
     "line": panels.line_rows,
+    "footer": edges.footer,
     "help": edges.help_rows,
     "details": logpanel.details,
     "too small": edges.too_small,
@@ -46,31 +47,22 @@ def stage(view: View, columns: int, rows: int) -> Stage:
     """What the keys act on, on a terminal of that size."""
     layout = _layout(view, columns, rows, view.ui.focus if view.ui.zoomed else None)
     widths = {name: layout.panels[name].width - 4 for name in tables.TABLES if name in layout.panels}
-    column_ns = series.column_ns(view.ui.window_s, _cursor_columns(view, layout, columns))
-    now_ns = view.history.now_ns
+    step_ns = series.reading_ns(view.ui.window_s)
+    begin_ns = view.history.now_ns - view.ui.window_s * series.SECOND_NS
     return Stage(
         panels=_layout(view, columns, rows, None).focusable,
         columns={name: tables.TABLES[name].column_names(width) for name, width in widths.items()},
         rows={name: table.names(view) for name, table in tables.TABLES.items()},
-        oldest_ns=now_ns - view.ui.window_s * series.SECOND_NS + column_ns,
-        now_ns=now_ns,
-        column_ns=column_ns,
+        oldest_ns=(begin_ns // step_ns + 1) * step_ns + step_ns // 2,
+        newest_ns=view.history.newest_ns() // step_ns * step_ns + step_ns // 2,
+        step_ns=step_ns,
     )
-
-
-def _cursor_columns(view: View, layout: Layout, columns: int) -> int:
-    """How many columns the cursor goes through: those of the chart in focus, else of the first on the screen."""
-    charts = [name for name in (view.ui.focus, *panels.CHARTS) if name in panels.CHARTS and name in layout.panels]
-    return panels.chart_columns(charts[0], layout.panels[charts[0]], view) if charts else columns
 
 
 def build_tiles(view: View, columns: int, rows: int) -> list[Tile]:
     """The panels in reading order, what lies on top of others last."""
     layout = _layout(view, columns, rows, view.ui.focus if view.ui.zoomed else None)
-    tiles = [Tile(name, rect, _DRAW[name](rect, view)) for name, rect in layout.panels.items() if name != "footer"]
-    if "footer" in layout.panels:
-        rect = layout.panels["footer"]
-        tiles.append(Tile("footer", rect, edges.footer(rect, view, _cursor_columns(view, layout, columns))))
+    tiles = [Tile(name, rect, _DRAW[name](rect, view)) for name, rect in layout.panels.items()]
     if layout.kind in ("too small", "line"):
         return tiles
     overlays: list[tuple[str, Rect]] = []

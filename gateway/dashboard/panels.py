@@ -6,7 +6,6 @@ errors, as a stack, are sums and have linear axes only; latency and tokens follo
 map of latency is always logarithmic.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +15,7 @@ from typing import Any
 
 from gateway.dashboard import charts
 from gateway.dashboard.layout import Rect
-from gateway.dashboard.series import SECOND_NS, Column, LatencyColumn, cursor_column
+from gateway.dashboard.series import SECOND_NS, Column, LatencyColumn, Reading, cursor_column
 from gateway.dashboard.tables import ERROR_TYPES, model_table
 from gateway.dashboard.text import (
     NO_DATA,
@@ -46,7 +45,6 @@ from gateway.dashboard.view import (
     trend_of,
 )
 from gateway.metrics.outcome import ERRORS
-from gateway.metrics.snapshot import Latency
 
 # The relative error of every percentile, from the width of the latency cells.
 ERROR_BOUND = "±1.5%"
@@ -213,67 +211,35 @@ def flowing(parts: Sequence[Row], width: int, rows: int) -> list[Row]:
     return [*flow, *[[]] * rows][:rows]
 
 
-def readout(view: View, room: int, columns: int) -> Row:
-    """What the column of the cursor says, or without a cursor the newest, in one line of at most `room` cells.
-
-    The window is cut into `columns`; what has no room is left out, the least important first.
-    """
-    history, window_s = view.history, view.ui.window_s
-    place = _place(view, columns)
-    at = columns - 1 if place is None else place
-    column = history.columns(window_s, columns)[at]
-    times = history.latencies(window_s, columns)[at]
+def readout(view: View, room: int) -> Row:
+    """What the cursor reads, in one line of at most `room` cells; what has no room is left out, the last first."""
+    reading = view.reading
+    if reading is None:
+        return [("label", "the cursor is older than the window")]
     parts: list[Row] = [
-        *([[("live", "now")]] if place is None else [[("strong", _clock(view))], [("label", _ago(view))]]),
-        labelled("label", "n", _number(column)),
-        [("requests", _rate_of(column, _FINISHED))],
-        *percentile_figures(_percentiles(times)),
-        labelled("label", "err", _rate_of(column, _failed)),
-        *_errors_of(column.errors if column else ()),
-        labelled("tokens.in", "in", _rate_of(column, _INPUT)),
-        labelled("tokens.out", "out", _rate_of(column, _OUTPUT)),
+        [("strong", f"{_clock(view, reading.begin_ns)} to {_clock(view, reading.end_ns)}")],
+        labelled("label", "n", count(reading.number)),
+        [("requests", rate(reading.rate(reading.latency_ms.count)))],
+        *percentile_figures(reading.latency_ms),
+        labelled("label", "err", rate(reading.rate(sum(reading.errors)))),
+        *_errors_of(reading.errors),
+        labelled("tokens.in", "in", rate(reading.rate(reading.input_tokens))),
+        labelled("tokens.out", "out", rate(reading.rate(reading.output_tokens))),
+        [("label", _ago(view, reading))],
     ]
     return fitting(parts, room)
 
 
+def _clock(view: View, instant_ns: int) -> str:
+    """The time of day at an instant of the history's clock."""
+    return datetime.fromtimestamp((instant_ns + view.wall_ns_at_zero) / 1e9, view.zone).strftime("%H:%M:%S")
+
+
+def _ago(view: View, reading: Reading) -> str:
+    return f"{uptime((view.history.now_ns - reading.begin_ns) / SECOND_NS)} ago"
+
+
 _FINISHED, _INPUT, _OUTPUT = attrgetter("finished"), attrgetter("input_tokens"), attrgetter("output_tokens")
-
-
-def _failed(column: Column) -> float:
-    return sum(column.errors)
-
-
-def _rate_of(column: Column | None, amount: Callable[[Column], float]) -> str:
-    return rate(None if column is None else column.rate(amount(column)))
-
-
-def _number(column: Column | LatencyColumn | None) -> str:
-    """How many requests ended in a column."""
-    if column is None:
-        return NO_DATA
-    return count(round(column.finished) if isinstance(column, Column) else column.count)
-
-
-def _place(view: View, columns: int) -> int | None:
-    """The column of the cursor among so many, if there is a cursor and it is within the window."""
-    if view.ui.cursor_ns is None:
-        return None
-    return cursor_column(view.ui.cursor_ns, view.history.now_ns, view.ui.window_s, columns)
-
-
-def _clock(view: View) -> str:
-    """The time of day at the cursor."""
-    return datetime.fromtimestamp(((view.ui.cursor_ns or 0) + view.wall_ns_at_zero) / 1e9, view.zone).strftime(
-        "%H:%M:%S"
-    )
-
-
-def _ago(view: View) -> str:
-    return f"{uptime((view.history.now_ns - (view.ui.cursor_ns or 0)) / SECOND_NS)} ago"
-
-
-def _percentiles(column: LatencyColumn | None) -> Latency:
-    return Latency(column.count, column.p50, column.p95, column.p99) if column else Latency(0, None, None, None)
 
 
 @dataclass(frozen=True)
@@ -325,8 +291,10 @@ def _chart(
     frame: _Frame, view: View, figures: Sequence[Row], draw: _Draw, values: Any, scale: charts.Scale, columns: int
 ) -> list[Row]:
     """The panel with `values` of so many columns drawn by `draw`; equal arguments are drawn once."""
-    place = _place(view, columns)
-    cursor = None if place is None else (place * frame.width // columns, _clock(view))
+    cursor, reading = None, view.reading
+    if reading is not None:
+        place = cursor_column(view.ui.cursor_ns or 0, view.history.now_ns, frame.window_s, columns)
+        cursor = None if place is None else (place * frame.width // columns, _clock(view, reading.begin_ns))
     return _picture(frame, tuple(map(tuple, figures)), draw, values, scale, cursor)
 
 
@@ -383,15 +351,9 @@ def _highest(values: charts.Values) -> float:
     return max(filter(None, values), default=0.0)
 
 
-def chart_columns(name: str, rect: Rect, view: View) -> int:
-    """How many columns the chart of a panel has; a panel without one has those of the requests."""
-    frame = _frame(name, rect, view)
-    return frame.width if name == "errors" or (name == "latency" and view.ui.heat) else frame.values
-
-
-def _moment(view: View) -> list[Row]:
+def _moment(view: View, reading: Reading) -> list[Row]:
     """When, and how long ago, for a title that reads the cursor."""
-    return [[("strong", _clock(view))], [("label", _ago(view))]]
+    return [[("strong", _clock(view, reading.begin_ns))], [("label", _ago(view, reading))]]
 
 
 def requests(rect: Rect, view: View) -> list[Row]:
@@ -401,12 +363,13 @@ def requests(rect: Rect, view: View) -> list[Row]:
     rates = _rates(columns, _FINISHED)
     highest = max(_highest(rates), view.history.peaks(frame.window_s, frame.values).finished)
     scale = charts.linear_scale(highest, frame.rows, _rate_tick, _LEAST_RATE)
-    place = _place(view, frame.values)
-    if place is None:
+    reading = view.reading
+    if reading is None:
         now = view.snapshot.window.requests_per_second
         figures = [[("strong", rate(now))], labelled("label", "peak", rate(_highest(rates)))]
     else:
-        figures = [[("strong", rate(rates[place]))], labelled("label", "n", _number(columns[place])), *_moment(view)]
+        now = reading.rate(reading.latency_ms.count)
+        figures = [[("strong", rate(now))], labelled("label", "n", count(reading.number)), *_moment(view, reading)]
     return _chart(frame, view, figures, _requests_field, rates, scale, frame.values)
 
 
@@ -421,21 +384,21 @@ def latency(rect: Rect, view: View) -> list[Row]:
     number = frame.width if view.ui.heat else frame.values
     columns = view.history.latencies(frame.window_s, number)
     known = [column for column in columns if column is not None]
-    place = _place(view, number)
-    if place is None:
+    reading = view.reading
+    if reading is None:
         figures = percentile_figures(view.snapshot.window.latency_ms)
     else:
-        times = columns[place]
         figures = [
-            *percentile_figures(_percentiles(times)),
-            labelled("label", "n", _number(times)),
-            *_moment(view),
+            *percentile_figures(reading.latency_ms),
+            labelled("label", "n", count(reading.number)),
+            *_moment(view, reading),
         ]
     if view.ui.heat:
         scale, edges = _bands(known, frame.rows)
         counts = tuple([None if column is None else column.counts(edges) for column in columns])
         most = round(charts.ceil_125(max((max(cells) for cells in counts if cells is not None), default=1)))
-        figures = [charts.heat_legend(most), *figures]
+        # What the cursor reads matters more than what the shades stand for.
+        figures = [charts.heat_legend(most), *figures] if reading is None else [*figures, charts.heat_legend(most)]
         return _chart(frame, view, figures, _heat_field, (most, counts), scale, number)
     highest = max([column.p99 for column in known], default=0.0)
     if view.ui.log_scale and known:
@@ -488,13 +451,17 @@ def tokens(rect: Rect, view: View) -> list[Row]:
     columns = view.history.columns(frame.window_s, frame.values)
     coming = _rates(columns, _INPUT)
     going = _rates(columns, _OUTPUT)
-    place = _place(view, frame.values)
-    column = view.history.columns(60, 1)[0] if place is None else columns[place]
+    reading = view.reading
+    if reading is None:
+        minute = view.history.columns(60, 1)[0]
+        rates = [None if minute is None else minute.rate(amount(minute)) for amount in (_INPUT, _OUTPUT)]
+    else:
+        rates = [reading.rate(amount(reading)) for amount in (_INPUT, _OUTPUT)]
     # One unit for both, so that both have room.
     figures = [
-        labelled("tokens.in", "in", _rate_of(column, _INPUT).removesuffix("/s")),
-        labelled("tokens.out", "out", _rate_of(column, _OUTPUT)),
-        *([] if place is None else _moment(view)),
+        labelled("tokens.in", "in", rate(rates[0]).removesuffix("/s")),
+        labelled("tokens.out", "out", rate(rates[1])),
+        *([] if reading is None else _moment(view, reading)),
     ]
     peaks = view.history.peaks(frame.window_s, frame.values)
     highest = max(_highest(coming), _highest(going), peaks.input_tokens, peaks.output_tokens)
@@ -513,14 +480,13 @@ def errors(rect: Rect, view: View) -> list[Row]:
     number = max(1, rect.width - 4 - (_LABEL + 1 if high else _NAME + _AMOUNT + 2))
     window, history = view.snapshot.window, view.history
     columns = history.columns(view.ui.window_s, number)
-    place = _place(view, number)
-    if place is None:
-        amounts: Sequence[float | None] = [window.outcomes.get(kind.label, 0) for kind in ERRORS]
+    reading = view.reading
+    if reading is None:
+        amounts: Sequence[int] = [window.outcomes.get(kind.label, 0) for kind in ERRORS]
         figures = [[("strong", rate(window.errors_per_second))], *_errors_of(amounts)]
     else:
-        column = columns[place]
-        amounts = column.errors if column else [None] * len(ERRORS)
-        figures = [[("strong", _rate_of(column, _failed))], [("strong", _clock(view))], *_errors_of(amounts)]
+        amounts = reading.errors
+        figures = [[("strong", rate(reading.rate(sum(amounts))))], _moment(view, reading)[0], *_errors_of(amounts)]
     by_type = dict(zip((kind.label for kind in ERRORS), amounts, strict=True))
     named = [(name, by_type[name], name == view.ui.selected.get("errors")) for name in ERROR_TYPES.names(view)]
     if rect.height >= _TABLED:
@@ -537,28 +503,21 @@ def errors(rect: Rect, view: View) -> list[Row]:
     return _chart(frame, view, figures, _errors_field, parts, scale, number)
 
 
-def _legend_row(name: str, amount: float | None, selected: bool) -> Row:
-    figures = left(name, _NAME), right(_amount(amount), _AMOUNT)
+def _legend_row(name: str, amount: int, selected: bool) -> Row:
+    figures = left(name, _NAME), right(short(amount), _AMOUNT)
     row: Row = [(f"error.{name}", figures[0]), ("strong" if amount else "dim", figures[1])]
     return [*([("selected", "".join(figures))] if selected else row), ("border", " │")]
 
 
-def _legend_entry(name: str, amount: float | None, selected: bool) -> Row:
-    return [("selected", f"{name} {_amount(amount)}")] if selected else labelled(f"error.{name}", name, _amount(amount))
+def _legend_entry(name: str, amount: int, selected: bool) -> Row:
+    return [("selected", f"{name} {short(amount)}")] if selected else labelled(f"error.{name}", name, short(amount))
 
 
-def _errors_of(amounts: Sequence[float | None]) -> list[Row]:
+def _errors_of(amounts: Sequence[int]) -> list[Row]:
     """The types that there were, the most frequent first."""
     there = [(amount, kind.label) for amount, kind in zip(amounts, ERRORS, strict=False) if amount]
     ranked = sorted(there, key=lambda pair: -pair[0])
-    return [labelled(f"error.{name}", name, _amount(amount)) for amount, name in ranked]
-
-
-def _amount(amount: float | None) -> str:
-    """A number of errors; a part of one, where a sample lies over the edge of a column, is shown as one."""
-    if amount is None:
-        return NO_DATA
-    return short(math.ceil(amount) if amount < 1 else round(amount))
+    return [labelled(f"error.{name}", name, short(amount)) for amount, name in ranked]
 
 
 def _errors_field(

@@ -14,6 +14,11 @@ could make an axis jump back and forth: `Recent.peaks` is the highest that it ha
 an axis has to hold too. So an axis that has risen stays for a column's length at least. All of this is a function of
 the samples; what is kept from reading to reading is only work that need not be done again. It is bounded by the charts
 in use: what no panel asked for since the last reading is dropped.
+
+What the cursor reads does not depend on the columns of any chart: it moves over stretches of `reading_ns`, aligned to
+the clock too, each of which holds the whole steps whose middle lies in it. A step is taken together with a sample, so
+counts, percentiles, errors and tokens of a stretch are those of the same requests, and the stretches add up to the
+steps.
 """
 
 from abc import ABC, abstractmethod
@@ -23,10 +28,11 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from gateway.metrics.bins import counts_between
+from gateway.metrics.history import STEP_NS
 from gateway.metrics.lanes import Distribution, merge
 from gateway.metrics.outcome import ERRORS
 from gateway.metrics.percentiles import count_and_percentiles_ms
-from gateway.metrics.snapshot import ChartData, ScalarPoint, StepPoint
+from gateway.metrics.snapshot import ChartData, Latency, ScalarPoint, StepPoint
 
 SECOND_NS = 1_000_000_000
 # Two ticks of the sampler: in columns that are shorter, the newest sample stands until the next one.
@@ -40,6 +46,11 @@ _G = TypeVar("_G", bound="_Samples | _Latencies | _Models")
 def column_ns(window_s: int, count: int) -> int:
     """The length of a column in a chart of `count` columns over that window."""
     return max(1, window_s * SECOND_NS // count)
+
+
+def reading_ns(window_s: int) -> int:
+    """The length of the stretches that the cursor reads: no shorter than a step, and at most 90 in a window."""
+    return max(STEP_NS, window_s * SECOND_NS // 90)
 
 
 def cursor_column(cursor_ns: int, now_ns: int, window_s: int, count: int) -> int | None:
@@ -104,6 +115,27 @@ class LatencyColumn:
                 del self._counted[next(iter(self._counted))]
             self._counted[edges_ms] = tuple(counts_between(self.latencies, edges_ms))
         return self._counted[edges_ms]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What is known of the requests that ended between two moments; nothing, if the moments are the same."""
+
+    begin_ns: int
+    end_ns: int
+    latency_ms: Latency
+    errors: tuple[int, ...]
+    input_tokens: int
+    output_tokens: int
+
+    @property
+    def number(self) -> int | None:
+        """How many requests ended; None if nobody counted."""
+        return self.latency_ms.count if self.end_ns > self.begin_ns else None
+
+    def rate(self, amount: int) -> float | None:
+        """`amount` per second; None if nobody counted."""
+        return amount * SECOND_NS / (self.end_ns - self.begin_ns) if self.end_ns > self.begin_ns else None
 
 
 def _latency_column(latencies: Distribution) -> LatencyColumn | None:
@@ -318,6 +350,7 @@ class History:
         self._models = _Grids(_Models)
         # What was made of the columns, which stay the same list until the next step or edge.
         self._courses: dict[tuple[int, int], tuple[list[ModelsColumn | None], dict[str, list[float | None]]]] = {}
+        self._read: tuple[tuple[int, int, int], Reading] | None = None
 
     @property
     def now_ns(self) -> int:
@@ -361,6 +394,34 @@ class History:
             known = self._courses[window_s, count] = (columns, _courses(columns))
         return known[1]
 
+    def newest_ns(self) -> int:
+        """The middle of the newest step, which the cursor reads first; now, if there is none."""
+        return _middle(self._chart.steps[-1]) if self._chart.steps else self._chart.now_ns
+
+    def reading(self, instant_ns: int, window_s: int) -> Reading:
+        """What the cursor at that instant reads; in a gap, nothing."""
+        length = reading_ns(window_s)
+        index = instant_ns // length
+        key = (index, length, self.newest_ns())
+        if self._read is None or self._read[0] != key:
+            self._read = (key, self._reading(index, length))
+        return self._read[1]
+
+    def _reading(self, index: int, length: int) -> Reading:
+        steps = [step for step in self._chart.steps if _middle(step) // length == index]
+        begin = end = index * length
+        if steps:
+            begin, end = steps[0].time_ns - steps[0].interval_ns, steps[-1].time_ns
+        samples = [sample for sample in self._chart.scalars if begin < sample.time_ns <= end]
+        return Reading(
+            begin,
+            end,
+            Latency(*count_and_percentiles_ms(merge([step.latencies for step in steps]))),
+            tuple(sum(step.outcomes[kind] for step in steps) for kind in ERRORS),
+            sum(sample.input_tokens for sample in samples),
+            sum(sample.output_tokens for sample in samples),
+        )
+
     def model_rates(self) -> dict[str, float]:
         """Requests per second of each model over the steps of the last minute."""
         begin = self._chart.now_ns - 60 * SECOND_NS
@@ -372,6 +433,10 @@ class History:
             for name, amount in step.models.items():
                 finished[name] = finished.get(name, 0) + amount
         return {name: amount * SECOND_NS / elapsed for name, amount in finished.items()} if elapsed else {}
+
+
+def _middle(step: StepPoint) -> int:
+    return step.time_ns - step.interval_ns // 2
 
 
 def _courses(columns: Sequence[ModelsColumn | None]) -> dict[str, list[float | None]]:

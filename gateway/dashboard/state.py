@@ -83,16 +83,15 @@ class Stage:
     """What is on the screen for the keys to act on.
 
     `panels` are those that Tab visits; `columns` and `rows` are, for each table, the names of its columns and the keys
-    of its rows as they are sorted now; the charts begin at `oldest_ns`, end at `now_ns`, and a column of them is
-    `column_ns` long.
+    of its rows as they are sorted now; the cursor goes from `oldest_ns` to `newest_ns` by `step_ns`.
     """
 
     panels: tuple[str, ...] = PANELS
     columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
     rows: Mapping[str, Sequence[str]] = field(default_factory=dict)
     oldest_ns: int = 0
-    now_ns: int = 0
-    column_ns: int = 1
+    newest_ns: int = 0
+    step_ns: int = 1
 
 
 def press(ui: Ui, key: str, log: LogView, stage: Stage) -> tuple[Ui, Effect]:
@@ -186,12 +185,11 @@ def _open(ui: Ui, log: LogView, stage: Stage) -> Ui:
 
 
 def _move_cursor(ui: Ui, stage: Stage, step: int) -> Ui:
-    """A column earlier or later; behind the newest column the cursor is gone."""
-    at = ui.cursor_ns if ui.cursor_ns is not None else stage.now_ns
-    if ui.cursor_ns is None and step > 0:
-        return ui
-    at = max(stage.oldest_ns, at + step * stage.column_ns)
-    return replace(ui, cursor_ns=at if at < stage.now_ns else None)
+    """A stretch earlier or later; the first press reads the newest one, and behind that the cursor is gone."""
+    if ui.cursor_ns is None:
+        return ui if step > 0 else replace(ui, cursor_ns=stage.newest_ns)
+    at = max(stage.oldest_ns, ui.cursor_ns + step * stage.step_ns)
+    return replace(ui, cursor_ns=at if at // stage.step_ns <= stage.newest_ns // stage.step_ns else None)
 
 
 def _sorted_by_next(ui: Ui, stage: Stage) -> Ui:

@@ -207,7 +207,14 @@ WORKERS: Table[_RatedWorker] = Table(
 
 
 def _errors(view: View) -> list[_CountedError]:
-    window = view.snapshot.window
+    """In the window, with the rate of the last minute; with a cursor, what that reads."""
+    window, reading = view.snapshot.window, view.reading
+    if reading is not None:
+        number = reading.number
+        return [
+            (kind.label, amount, 100 * amount / number if number else None, reading.rate(amount))
+            for kind, amount in zip(ERRORS, reading.errors, strict=True)
+        ]
     minute = view.history.columns(60, 1)[0]
     counted: list[_CountedError] = []
     for place, kind in enumerate(ERRORS):

@@ -7,7 +7,7 @@ from datetime import tzinfo
 from gateway.dashboard import charts
 from gateway.dashboard.layout import Rect
 from gateway.dashboard.logview import LogView
-from gateway.dashboard.series import SECOND_NS, Column, History
+from gateway.dashboard.series import SECOND_NS, Column, History, Reading
 from gateway.dashboard.state import Ui
 from gateway.dashboard.text import Row, duration, fit, row_cells, uptime
 from gateway.dashboard.theme import Theme
@@ -49,6 +49,14 @@ class View:
         """The history over the chosen window in as many columns as a chart of that many cells can show."""
         number = width if one_a_cell else charts.resolution(width, self.theme.charset)
         return self.history.columns(self.ui.window_s, max(1, number))
+
+    @property
+    def reading(self) -> Reading | None:
+        """What the cursor reads, the same for every panel; None if there is no cursor in the window."""
+        at, history = self.ui.cursor_ns, self.history
+        if at is None or at <= history.now_ns - self.ui.window_s * SECOND_NS:
+            return None
+        return history.reading(at, self.ui.window_s)
 
     @property
     def workers(self) -> int:

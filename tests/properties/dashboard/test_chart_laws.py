@@ -3,6 +3,7 @@
 The decoders below know Unicode and nothing of the code under test.
 """
 
+import random
 import re
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
@@ -14,13 +15,14 @@ from hypothesis import strategies as st
 
 from gateway.dashboard import charts, panels
 from gateway.dashboard.layout import Rect
-from gateway.dashboard.series import SECOND_NS, History, column_ns, cursor_column
+from gateway.dashboard.series import SECOND_NS, History, column_ns, cursor_column, reading_ns
 from gateway.dashboard.state import WINDOWS_S, Ui
 from gateway.dashboard.text import Row, row_cells
 from gateway.dashboard.theme import Charset
+from gateway.metrics.lanes import merge
 from gateway.metrics.outcome import ERRORS
-from gateway.metrics.percentiles import P50, P95, P99
-from gateway.metrics.snapshot import ChartData, ScalarPoint, StepPoint
+from gateway.metrics.percentiles import P50, P95, P99, count_and_percentiles_ms
+from gateway.metrics.snapshot import ChartData, Latency, ScalarPoint, StepPoint
 from tests.support.dashboard_scene import NOW_NS, make_chart, make_scene
 from tests.support.metrics import of_latencies
 
@@ -359,6 +361,36 @@ def test_a_column_has_the_percentiles_of_all_its_requests(steps: list[list[int]]
             exact = times[-(-len(times) * numerator // denominator) - 1]
             assert abs(round(found * 1000) - exact) * 65 <= exact
         assert sum(column.counts((1.0, 100.0))) == len(times)
+
+
+@given(STEPS, st.sampled_from(WINDOWS_S), st.randoms(use_true_random=False))
+def test_what_the_cursor_reads_adds_up_to_the_steps(steps: list[list[int]], window_s: int, dice: random.Random) -> None:
+    """Going through the history, the cursor reads each step once: counts, errors and tokens, and exact percentiles."""
+    points, samples, time_ns = [], [], NOW_NS
+    for times in steps:
+        parts = [dice.randint(1, 3 * SECOND_NS) for _ in range(dice.randint(1, 5))]
+        for part in parts:
+            time_ns += part
+            tokens = dice.randint(0, 99), dice.randint(0, 99)
+            samples.append(ScalarPoint(time_ns, part, 0, (0,) * 7, *tokens, 0, 0.0, 0))
+        ended = (0, 0, 0, 0, len(times), 0, 0)
+        points.append(
+            StepPoint(time_ns, sum(parts), len(times), None, None, None, {}, ended, of_latencies(times)),
+        )
+    history = History()
+    history.update(ChartData(time_ns, samples, points))
+    length = reading_ns(window_s)
+    readings = [history.reading(at, window_s) for at in range(NOW_NS - length, time_ns + length, length)]
+    read = [reading for reading in readings if reading.number is not None]
+    assert sum(reading.latency_ms.count for reading in read) == sum(map(len, steps))
+    assert sum(sum(reading.errors) for reading in read) == sum(map(len, steps))
+    assert sum(reading.input_tokens for reading in read) == sum(sample.input_tokens for sample in samples)
+    assert sum(reading.output_tokens for reading in read) == sum(sample.output_tokens for sample in samples)
+    assert all(before.end_ns <= after.begin_ns for before, after in pairwise(read))
+    for reading in read:
+        inside = [point for point in points if reading.begin_ns < point.time_ns <= reading.end_ns]
+        whole = merge([point.latencies for point in inside])
+        assert reading.latency_ms == Latency(*count_and_percentiles_ms(whole))
 
 
 def lies_in(point: StepPoint, middle_ns: int, length_ns: int) -> bool:

@@ -127,7 +127,7 @@ class ScreenMachine(RuleBasedStateMachine):
 
     @invariant()
     def state_is_possible(self) -> None:
-        """The focus is on a panel, not all panels are dropped, and the cursor is in the window."""
+        """The focus is on a panel, and not all panels are dropped."""
         ui = self.session.ui
         assert ui.focus in PANELS
         assert len(ui.dropped) < len(PANELS)

@@ -35,34 +35,54 @@ def quiet_but_for_one_burst() -> View:
     return make_scene(ui=ui, chart=ChartData(NOW_NS, scalars, [step]))
 
 
-def test_titles_read_the_column_of_the_cursor() -> None:
-    """With a cursor the figures of every chart are those of its column, with the time and how long ago that was."""
+def test_titles_read_what_the_cursor_reads() -> None:
+    """With a cursor the figures of every chart are those of one stretch of time, with when and how long ago."""
     view = quiet_but_for_one_burst()
-    assert " 12.0/s  n 6  11:59:49  10s ago ╮" in texts(panels.requests(Rect(0, 0, 71, 9), view))[0]
+    assert " 2.4/s  n 12  11:59:45  15s ago ╮" in texts(panels.requests(Rect(0, 0, 71, 9), view))[0]
     latency = texts(panels.latency(Rect(0, 0, 71, 9), view))[0]
-    assert " p50 99ms  p95 4.0s  p99 4.0s  n 12  11:59:49  10s ago ╮" in latency
-    assert " in 1.2k  out 240/s  11:59:49  10s ago ╮" in texts(panels.tokens(Rect(0, 0, 71, 9), view))[0]
-    assert " 2.0/s  11:59:49  upstream 2 ╮" in texts(panels.errors(Rect(0, 0, 71, 9), view))[0]
+    assert " p50 99ms  p95 4.0s  p99 4.0s  n 12  11:59:45  15s ago ╮" in latency
+    assert " in 240  out 48.0/s  11:59:45  15s ago ╮" in texts(panels.tokens(Rect(0, 0, 71, 9), view))[0]
+    errors = texts(panels.errors(Rect(0, 0, 71, 15), view))
+    assert " 0.4/s  11:59:45  upstream 2 ╮" in errors[0]
+    assert next(row for row in errors if row.startswith("│ upstream")).split()[2:5] == ["2", "17%", "0.4/s"]
+
+
+@pytest.mark.parametrize("width", [40, 57, 71, 138])
+@pytest.mark.parametrize("heat", [False, True])
+def test_figures_of_the_cursor_do_not_depend_on_the_width_of_a_chart(width: int, heat: bool) -> None:
+    """However many columns a chart has, its title shows what the footer shows."""
+    view = make_scene(ui=Ui(cursor_ns=NOW_NS - 200 * SECOND_NS, heat=heat), chart=make_chart())
+    footer = texts([panels.readout(view, 200)])[0].split("  ")
+    requests = texts(panels.requests(Rect(0, 0, width, 9), view))[0]
+    assert footer[1] in requests
+    assert footer[2] in requests
+    latency = texts(panels.latency(Rect(0, 0, width, 9), view))[0].replace("  ", " ")
+    assert " ".join(footer[3:6]) in latency
 
 
 def test_readout_is_one_line_that_gives_way_from_the_right() -> None:
     """What the cursor reads, most important first; with less room the rest is left out whole."""
     view = quiet_but_for_one_burst()
-    whole = texts([panels.readout(view, 200, 60)])[0]
-    assert whole.startswith("11:59:49  10s ago  n 12  12.0/s  p50 ")
-    assert whole.endswith("err 2.0/s  upstream 2  in 1.2k/s  out 240/s")
-    assert texts([panels.readout(view, 31, 60)]) == ["11:59:49  10s ago  n 12  12.0/s"]
-    assert texts([panels.readout(make_scene(chart=MINUTE), 12, 60)])[0].startswith("now  n ")
+    whole = texts([panels.readout(view, 200)])[0]
+    assert whole.startswith("11:59:45 to 11:59:50  n 12  2.4/s  p50 ")
+    assert whole.endswith("err 0.4/s  upstream 2  in 240/s  out 48.0/s  15s ago")
+    assert texts([panels.readout(view, 37)]) == ["11:59:45 to 11:59:50  n 12  2.4/s"]
+
+
+def test_cursor_that_has_left_the_window_reads_nothing() -> None:
+    """Time, or a shorter window, takes the cursor out of the charts: titles are live again, the footer says why."""
+    view = make_scene(ui=Ui(window_s=60, cursor_ns=NOW_NS - 60 * SECOND_NS), chart=MINUTE)
+    assert texts([panels.readout(view, 200)]) == ["the cursor is older than the window"]
+    assert " peak " in texts(panels.requests(Rect(0, 0, 71, 9), view))[0]
 
 
 def test_cursor_where_nothing_was_sampled_reads_no_data() -> None:
     """A gap has no figures, which is not the same as zero."""
     view = make_scene(ui=Ui(window_s=900, cursor_ns=NOW_NS - 600 * SECOND_NS), chart=MINUTE)
-    assert texts([panels.readout(view, 200, 60)]) == [
-        "11:50:00  10m00s ago  n –  –  p50 –  p95 –  p99 –  err –  in –  out –"
+    assert texts([panels.readout(view, 200)]) == [
+        "11:50:00 to 11:50:00  n –  –  p50 –  p95 –  p99 –  err –  in –  out –  10m00s ago"
     ]
     assert " –  n –  11:50:00" in texts(panels.requests(Rect(0, 0, 71, 9), view))[0]
-    assert "upstream –" in "".join(texts(panels.errors(Rect(0, 0, 71, 9), view)))
 
 
 def test_heat_map_has_its_legend_in_the_title() -> None:

@@ -1,8 +1,9 @@
 """The history as chart columns."""
 
+import msgspec
 import pytest
 
-from gateway.dashboard.series import SECOND_NS, History, column_ns, cursor_column
+from gateway.dashboard.series import SECOND_NS, History, column_ns, cursor_column, reading_ns
 from gateway.metrics.snapshot import ChartData, ScalarPoint, StepPoint
 from tests.support.metrics import of_latencies
 
@@ -101,6 +102,28 @@ def test_counts_of_a_column_by_band() -> None:
         (1, 3),
         (1, 1, 2),
     ]
+
+
+def test_reading_is_of_whole_steps_and_the_samples_between_their_ends() -> None:
+    """Requests, percentiles, errors and tokens of a stretch are those of its steps, however late those were taken."""
+    steps = [step(5, 1), step(10, 2, 2), step(16, 4, 4, 4), step(20, 9)]
+    samples = [point(second * SECOND_NS, second, SECOND_NS) for second in range(1, 21)]
+    late = msgspec.structs.replace(steps[2], interval_ns=6 * SECOND_NS)
+    last = msgspec.structs.replace(steps[3], interval_ns=4 * SECOND_NS)
+    read = history(21, samples, [*steps[:2], late, last])
+    stretch = read.reading(12 * SECOND_NS, 900)
+    assert (stretch.begin_ns, stretch.end_ns) == (10 * SECOND_NS, 20 * SECOND_NS)
+    assert (stretch.number, stretch.rate(5)) == (4, 0.5)
+    assert stretch.output_tokens == sum(range(11, 21))
+    assert read.reading(12 * SECOND_NS, 60).end_ns == 16 * SECOND_NS
+    assert read.reading(22 * SECOND_NS, 900).number is None
+    assert [reading_ns(window_s) // SECOND_NS for window_s in (60, 300, 900)] == [5, 5, 10]
+
+
+def test_newest_step_is_read_first() -> None:
+    """The cursor begins in the middle of the newest step, not in what no step has counted yet."""
+    assert history(14, [], [step(5), step(10)]).newest_ns() == 7.5 * SECOND_NS
+    assert history(14, []).newest_ns() == 14 * SECOND_NS
 
 
 def test_cursor_column_is_the_one_that_holds_the_instant() -> None:

@@ -14,8 +14,8 @@ STAGE = Stage(
     columns={"models": ["rate", "err", "model"], "workers": ["slot", "cpu"]},
     rows={"models": ["gpt", "claude"], "workers": ["0", "1"], "errors": ["auth"]},
     oldest_ns=10,
-    now_ns=100,
-    column_ns=20,
+    newest_ns=90,
+    step_ns=20,
 )
 
 
@@ -137,10 +137,10 @@ def test_last_panel_cannot_be_dropped() -> None:
     assert pressed("x", ui=ui)[0].dropped == ui.dropped
 
 
-def test_cursor_moves_by_columns_within_the_window_and_leaves_it_at_now() -> None:
-    """Left goes back in time up to the oldest column, right comes forward until there is no cursor."""
-    assert pressed("left")[0].cursor_ns == 80
-    assert pressed("left", "left", "right")[0].cursor_ns == 80
+def test_cursor_moves_by_stretches_within_the_window_and_leaves_it_at_now() -> None:
+    """Left begins with the newest stretch and goes back to the oldest, right comes forward until there is no cursor."""
+    assert pressed("left")[0].cursor_ns == 90
+    assert pressed("left", "left", "left", "right")[0].cursor_ns == 70
     assert pressed(*["left"] * 9)[0].cursor_ns == 10
     assert pressed("left", "right")[0].cursor_ns is None
     assert pressed("right")[0].cursor_ns is None

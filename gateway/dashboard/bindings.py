@@ -77,7 +77,7 @@ SECTIONS: Mapping[str, tuple[Binding, ...]] = {
     "program": (
         Binding(Action.QUIT, ("q",), "q", "quit (also Ctrl-C)", "quit", contexts=_NOT_TYPING),
         Binding(Action.QUIT, ("ctrl-c", "ctrl-\\"), contexts=_EVERYWHERE),
-        Binding(Action.TOGGLE, ("d",), "d", "hide, follow the log; back", "hide", contexts=_NOT_TYPING),
+        Binding(Action.TOGGLE, ("d",), "d", "hide, follow the log; back", "log", contexts=_NOT_TYPING),
         Binding(Action.FREEZE, ("f",), "f", "freeze; again to go on", "freeze", contexts=_LOG),
         Binding(Action.BACK, ("esc",), "Esc", "close what is open, or quit", contexts=_EVERYWHERE),
         Binding(Action.SUSPEND, ("ctrl-z",), "Ctrl-Z", "suspend; fg comes back", contexts=_EVERYWHERE),
@@ -85,7 +85,7 @@ SECTIONS: Mapping[str, tuple[Binding, ...]] = {
         Binding(Action.HELP, ("?",), "?", "show or hide these keys", "keys", contexts=_ON_SCREEN),
     ),
     "panels": (
-        Binding(Action.NEXT_PANEL, ("tab",), "Tab", "next panel; Shift: previous", "panel"),
+        Binding(Action.NEXT_PANEL, ("tab",), "Tab", "next panel; Shift: previous", "next"),
         Binding(Action.PREVIOUS_PANEL, ("shift-tab",)),
         Binding(Action.ZOOM, ("z",), "z", "zoom the panel in focus", "zoom"),
         Binding(Action.DROP_FOCUS, ("x",), "x X", "drop the panel; all back"),
@@ -99,7 +99,7 @@ SECTIONS: Mapping[str, tuple[Binding, ...]] = {
         Binding(Action.DROP, ("O",), argument="log"),
     ),
     "charts": (
-        Binding(Action.EARLIER, ("left",), "← →", "cursor: read a past moment", "cursor"),
+        Binding(Action.EARLIER, ("left",), "← →", "cursor: read a past moment", "read"),
         Binding(Action.LATER, ("right",)),
         Binding(Action.WINDOW, ("1",), "1 5 0", "last 1, 5 or 15 minutes", "window", argument=60),
         Binding(Action.WINDOW, ("5",), argument=300),
@@ -115,7 +115,7 @@ SECTIONS: Mapping[str, tuple[Binding, ...]] = {
         Binding(Action.OPEN, ("enter",), "Enter", "its log lines, or details", contexts=_LOG),
     ),
     "log": (
-        Binding(Action.FILTER, ("/",), "/", "filter, ~ regex, ! without", "filter"),
+        Binding(Action.FILTER, ("/",), "/", "filter, ~ regex, ! without", "find"),
         Binding(Action.LEVEL, ("v",), "v", "lowest level shown"),
         Binding(Action.WRAP, ("w",), "w", "wrap long lines"),
         Binding(Action.PAGE_UP, ("pgup",), "PgUp PgDn", "scroll by a page", contexts=_LOG),

@@ -1,13 +1,12 @@
 """What is not a panel: the footer and the overlay of keys, both from the key table, and the plea for more room."""
 
-from collections.abc import Sequence
 from itertools import zip_longest
 
 from gateway.dashboard.bindings import FOOTER, Action, help_lines
 from gateway.dashboard.layout import COMPACT_COLUMNS, MIN_COLUMNS, MIN_ROWS, Rect
 from gateway.dashboard.panels import readout
 from gateway.dashboard.text import Row, clean, fit, left, row_cells
-from gateway.dashboard.view import View, box
+from gateway.dashboard.view import View, box, fitting
 
 # What has no meaning where there are no panels.
 _PANEL_ACTIONS = frozenset((Action.NEXT_PANEL, Action.ZOOM, Action.EARLIER, Action.WINDOW, Action.SORT))
@@ -29,27 +28,15 @@ def footer(rect: Rect, view: View) -> list[Row]:
     if ui.cursor_ns is not None:
         row = [("key", " ← → "), *readout(view, rect.width - 5)]
         return [fit(row, rect.width)]
-    state = {Action.WINDOW: f"window {ui.window_s // 60}m", Action.FREEZE: "resume" if ui.frozen else "freeze"}
-    words = [(binding.shown, state.get(binding.action, binding.footer)) for binding in FOOTER]
-    if rect.width < 2 * COMPACT_COLUMNS:
-        words = [(binding.shown, "") for binding in FOOTER if binding.action not in _PANEL_ACTIONS]
-    return [fit([("text", " "), *_as_many(words, rect.width - 1)], rect.width)]
-
-
-def _as_many(words: Sequence[tuple[str, str]], room: int) -> Row:
-    """The words that fit, the last one, which tells of all keys, first of all."""
-    *others, last = [_word(*word) for word in words]
-    room -= row_cells(last)
-    row: Row = []
-    for word in others:
-        room -= row_cells(word)
-        if room >= 0:
-            row += word
-    return row + last
-
-
-def _word(key: str, text: str) -> Row:
-    return [("key", key), ("label", f" {text}  " if text else " ")]
+    state = {Action.WINDOW: f"{ui.window_s // 60}m", Action.FREEZE: "resume" if ui.frozen else "freeze"}
+    words: list[Row] = [
+        [("key", binding.shown), ("label", f" {state.get(binding.action, binding.footer)}")]
+        for binding in FOOTER
+        if rect.width >= 2 * COMPACT_COLUMNS or binding.action not in _PANEL_ACTIONS
+    ]
+    *others, last = words
+    shown = fitting(others, rect.width - 3 - row_cells(last))
+    return [fit([("text", " "), *shown, ("text", "  "), *last], rect.width)]
 
 
 def help_size(columns: int, rows: int) -> tuple[int, int]:
@@ -60,7 +47,7 @@ def help_size(columns: int, rows: int) -> tuple[int, int]:
 
 def help_rows(rect: Rect, view: View) -> list[Row]:
     """Every key and what it does, from the table that dispatches them; scrolled where the terminal is too small."""
-    body, room = _help_body(rect.width, rect.height), rect.height - 2
+    body, room = _help_body(rect.width, rect.height), rect.inner_height
     first = min(view.ui.help_row, max(0, len(body) - room))
     hint = "↑ ↓ more, Esc closes" if len(body) > room else "Esc closes"
     return box(rect, [("title.focus", "keys")], [[("label", hint)]], body[first:], focused=True)

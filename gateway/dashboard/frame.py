@@ -46,7 +46,7 @@ def _layout(view: View, columns: int, rows: int, zoomed: str | None) -> Layout:
 def stage(view: View, columns: int, rows: int) -> Stage:
     """What the keys act on, on a terminal of that size."""
     layout = _layout(view, columns, rows, view.ui.focus if view.ui.zoomed else None)
-    widths = {name: layout.panels[name].width - 4 for name in tables.TABLES if name in layout.panels}
+    widths = {name: layout.panels[name].inner_width for name in tables.TABLES if name in layout.panels}
     step_ns = series.reading_ns(view.ui.window_s)
     begin_ns = view.history.now_ns - view.ui.window_s * series.SECOND_NS
     return Stage(

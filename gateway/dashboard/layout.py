@@ -7,17 +7,21 @@ others can. Panels that the user has dropped are taken out of the plans beforeha
 
     columns x rows (nothing dropped)
     100 x 30   normal     [requests latency] [errors tokens workers] [models] [log]; from 140 x 40 called wide
-     80 x 24   standard   [requests latency] [errors models] [log], and [tokens workers] where there are rows for it
-     40 x 24   portrait   [requests] [latency] [log], then [models] [errors] [tokens] [workers] as the rows allow
+     80 x 22   standard   the same panels; below 30 rows they are open and the status is a line without a border
+     80 x 17   standard   [requests latency] [errors models] [log]
+     60 x 18   portrait   [requests] [latency] [log], then [models] [errors] [tokens] [workers] as the rows allow
+     40 x 19   portrait   the same, with a row more of status
      40 x 10   compact    figures, and the log without a border
      20 x 1    line       figures in a line, or in as many lines as there are
     less       too small  what is needed
+
+An open panel has no line at its foot: the head of the one below closes it, and the row that this saves shows something.
 
 A larger terminal never shows less: each row of this table shows all that the rows below it show.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 MIN_COLUMNS, MIN_ROWS = 20, 1
@@ -34,12 +38,23 @@ PANELS = ("requests", "latency", "errors", "tokens", "workers", "models", "log")
 
 @dataclass(frozen=True)
 class Rect:
-    """A rectangle of cells; x and y count from 0."""
+    """A rectangle of cells; x and y count from 0. A panel in it has a border, `open` ones none at the foot."""
 
     x: int
     y: int
     width: int
     height: int
+    open: bool = False
+
+    @property
+    def inner_width(self) -> int:
+        """The cells between the border and the blanks beside it."""
+        return self.width - 4
+
+    @property
+    def inner_height(self) -> int:
+        """The rows within the border."""
+        return self.height - (1 if self.open else 2)
 
 
 @dataclass(frozen=True)
@@ -74,6 +89,7 @@ class _Plan:
     columns: int
     status: int
     bands: tuple[_Band, ...]
+    open: bool = False
 
     @property
     def panels(self) -> int:
@@ -131,32 +147,43 @@ def _compact(columns: int, rows: int, models: int, gone: frozenset[str]) -> dict
 
 def _plans(models: int, workers: int) -> list[_Plan]:
     """From the richest to the plainest; where two show the same panels, the first is taken."""
-    # Two lines of border, one of heads; a table with little in it is not smaller than one of four rows.
-    table = 3 + max(4, models)
-    crew = 3 + max(4, workers) + 4
-    charts = _Band((("requests", 50), ("latency", 50)), 7, 8)
-    log = _Band((("log", 100),), 5, 5)
-    everything = (
-        charts,
-        _Band((("errors", 27), ("tokens", 32), ("workers", 41)), 7, 5, max(11, crew)),
-        _Band((("models", 100),), 7, 10, table),
-        log,
-    )
-    pairs = (charts, _Band((("errors", 33), ("models", 67)), 7, 5, max(10, table)), log)
-    beside = _Band((("tokens", 50), ("workers", 50)), 7, 3, max(11, crew))
+    # One line of heads; a table with little in it is not smaller than one of four rows.
+    table = 1 + max(4, models)
+    # Below the workers stand three courses over time and their axis.
+    crew = 1 + max(4, workers) + 4
+
+    def everything(wide: bool, border: int, charts: int, tables: int, log: int) -> tuple[_Band, ...]:
+        halves = (("requests", 50), ("latency", 50)) if wide else (("requests", 44), ("latency", 56))
+        thirds = (27, 32, 41) if wide else (25, 30, 25)
+        return (
+            _Band(halves, charts, 8),
+            _Band(
+                tuple(zip(("errors", "tokens", "workers"), thirds, strict=True)), 5 + border, 5, max(9, crew) + border
+            ),
+            _Band((("models", 100),), tables, 10, table + border),
+            _Band((("log", 100),), log, 5),
+        )
+
+    charts, _, _, log = everything(wide=False, border=1, charts=5, tables=5, log=4)
+    pairs = (charts, _Band((("errors", 33), ("models", 67)), 6, 5, max(8, table) + 1), log)
     stacked = (
-        _Band((("requests", 100),), 7, 6),
-        _Band((("latency", 100),), 7, 6),
-        _Band((("models", 100),), 7, 4, table),
-        _Band((("errors", 100),), 7, 3, 10),
-        _Band((("tokens", 100),), 7, 3, 10),
-        _Band((("workers", 100),), 7, 3, max(7, crew)),
+        _Band((("requests", 100),), 5, 6),
+        _Band((("latency", 100),), 5, 6),
+        _Band((("models", 100),), 5, 4, table + 1),
+        _Band((("errors", 100),), 6, 3, 9),
+        _Band((("tokens", 100),), 5, 3, 9),
+        _Band((("workers", 100),), 4, 3, crew + 1),
     )
     return [
-        _Plan("normal", 100, 3, everything),
-        _Plan("standard", 80, 3, (*pairs[:2], beside, log)),
-        _Plan("standard", 80, 3, pairs),
-        *(_Plan("portrait", 40, 4, (*stacked[:shown], log)) for shown in range(len(stacked), 1, -1)),
+        _Plan("normal", 100, 3, everything(wide=True, border=2, charts=7, tables=7, log=5)),
+        _Plan("standard", 80, 3, everything(wide=False, border=2, charts=7, tables=7, log=5)),
+        _Plan("standard", 80, 1, everything(wide=False, border=1, charts=5, tables=5, log=4), open=True),
+        _Plan("standard", 80, 1, pairs, open=True),
+        *(
+            _Plan("portrait", columns, status, (*stacked[:shown], log), open=True)
+            for columns, status in ((60, 3), (40, 4))
+            for shown in range(len(stacked), 1, -1)
+        ),
     ]
 
 
@@ -166,11 +193,11 @@ def _without(gone: frozenset[str], plan: _Plan) -> _Plan:
         panels = tuple(panel for panel in band.panels if panel[0] not in gone)
         if panels:
             bands.append(_Band(panels, band.height, band.weight, band.highest))
-    return _Plan(plan.kind, plan.columns, plan.status, tuple(bands))
+    return replace(plan, bands=tuple(bands))
 
 
 def _placed(plan: _Plan, columns: int, rows: int) -> dict[str, Rect]:
-    panels = {"status": Rect(0, 0, columns, plan.status)}
+    panels = {"status": Rect(0, 0, columns, plan.status, plan.open)}
     y = plan.status
     for band, height in zip(plan.bands, _heights(plan.bands, rows - plan.status - 1), strict=True):
         x, share = 0, 0
@@ -178,7 +205,7 @@ def _placed(plan: _Plan, columns: int, rows: int) -> dict[str, Rect]:
         for name, weight in band.panels:
             share += weight
             end = columns * share // whole
-            panels[name] = Rect(x, y, end - x, height)
+            panels[name] = Rect(x, y, end - x, height, plan.open)
             x = end
         y += height
     return panels | {"footer": Rect(0, rows - 1, columns, 1)}

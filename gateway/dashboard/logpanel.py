@@ -290,7 +290,7 @@ def _figures(view: View) -> list[Row]:
 
 def log(rect: Rect, view: View) -> list[Row]:
     """The log, newest at the bottom, and whether it follows."""
-    body = _body(view, max(1, rect.width - 4), rect.height - 2)
+    body = _body(view, max(1, rect.inner_width), rect.inner_height)
     return panel("log", rect, view, _figures(view), body)
 
 
@@ -303,8 +303,8 @@ def log_lines(rect: Rect, view: View) -> list[Row]:
 
 def details(rect: Rect, view: View, offset: int = 0) -> list[Row]:
     """Every field of the selected record, or of the newest: a box, scrolled by `offset` rows as far as it goes."""
-    body = _fields(view, max(1, rect.width - 4))
-    room = rect.height - 2
+    body = _fields(view, max(1, rect.inner_width))
+    room = rect.inner_height
     offset = max(0, min(offset, len(body) - room))
     left_over = len(body) - offset - room
     figures: list[Row] = [[("halt", f"{count(left_over)} more rows")]] if left_over > 0 else []

@@ -58,10 +58,14 @@ _PICTURES = 4
 _LEAST_RATE, _LEAST_MS, _LEAST_TOKENS = 0.1, 1.0, 10.0
 # The bands in which the ends of the heat map's axis are found: 1-2-5 milliseconds, from 1 microsecond to 83 minutes.
 _BANDS_MS = tuple(nice * 10.0**power for power in range(-3, 7) for nice in (1, 2, 5))
-# From this height on the counts of errors stand above their chart.
-_HIGH = 9
+# From this inner height on the counts of errors stand above their chart.
+_HIGH = 7
 # From here on there is a table above them, and still five rows to draw in.
-_TABLED = 14
+_TABLED = 12
+# From this width on the title of the tokens has room for its unit.
+_UNITED = 34
+# From here on the tokens have a line of their own above their chart.
+_LINED = 6
 # Else they stand beside it, in these cells.
 _NAME, _AMOUNT = max(len(kind.label) for kind in ERRORS), 5
 # From the foot of the stack: what is the gateway's or the provider's fault has the steady base.
@@ -69,7 +73,9 @@ _STACKED = ERRORS[::-1]
 
 
 def status(rect: Rect, view: View) -> list[Row]:
-    """What runs where, and the gauges, in one row or in two."""
+    """What runs where, and the gauges, in one row or in two; without a border all of it in a line."""
+    if rect.height == 1:
+        return [_status_line(rect.width, view)]
     snapshot, window = view.snapshot, view.snapshot.window
     wide = rect.width >= 120
     title: Row = [("title.focus", "gateway")]
@@ -87,7 +93,32 @@ def status(rect: Rect, view: View) -> list[Row]:
     live = feed_state(view)
     joined = fitting(figures, rect.width - 6 - row_cells(title) - row_cells(live) - 2)
     shown = [[*joined, ("border", "  "), *live]] if joined else [live]
-    return box(rect, title, shown, _gauges(rect.width - 4, rect.height - 2, view), focused=False)
+    return box(rect, title, shown, _gauges(rect.inner_width, rect.inner_height, view), focused=False)
+
+
+def _status_line(width: int, view: View) -> Row:
+    """What has room of the same, the most important first."""
+    snapshot, tokens = view.snapshot, view.snapshot.window.tokens
+    parts: list[Row] = [
+        [("title.focus", " gateway"), ("label", f" :{_port(view)}")],
+        feed_state(view),
+        labelled("label", "active", right(count(snapshot.active), 2)),
+        labelled("label", "cpu", right(percent(view.cpu_percent), 4)),
+        labelled("label", "mem", right(size(view.rss_bytes), 4)),
+        [
+            *labelled("label", "tok", right(short(tokens.input), 5)),
+            *(("label", " in "), ("strong", right(short(tokens.output), 5)), ("label", " out")),
+        ],
+        [("label", f"up {_up(view)}")],
+        labelled("label", "err", right(rate(snapshot.window.errors_per_second), 6)),
+        [("label", f"n {count(snapshot.window.latency_ms.count)}")],
+        [("label", f"percentiles {ERROR_BOUND}")],
+    ]
+    return fit(fitting(parts, width), width)
+
+
+def _port(view: View) -> str:
+    return clean(view.snapshot.instance.address).rpartition(":")[2]
 
 
 def _address(view: View) -> str:
@@ -102,6 +133,8 @@ def _up(view: View) -> str:
 
 def _gauges(width: int, rows: int, view: View) -> list[Row]:
     """Active requests over time, CPU of what the workers can use, memory of what the host has, then plain figures.
+
+    In one row all stand beside each other; in two the memory begins the second; in three the tokens have the third.
 
     Figures have their room whatever they are: a gauge whose length changed would be another chart of the same history,
     which has to be added up anew.
@@ -130,8 +163,11 @@ def _gauges(width: int, rows: int, view: View) -> list[Row]:
     words = [len(name) + len(figure) for name, figure in zip(names, figures, strict=True)]
     taken = sum(words[:abreast]) + len(gap) * (abreast - 1)
     beside = fitting(plain, max(0, width - taken - 5 * abreast)) if rows == 1 else []
-    # The gauges share what the words and figures leave.
+    # The gauges share what the words and figures leave, and are shorter where that gives all figures room below them.
     length = max(3, (width - taken - (row_cells(beside) + len(gap) if beside else 0)) // abreast)
+    if rows == 2:
+        spare = width - words[2] - len(gap) - row_cells(fitting(plain, width))
+        length = min(length, spare) if spare >= 3 else length
     active = trend_of(view.over_time(length, lambda column: column.active, one_a_cell=True))
     cpu = charts.bar((view.cpu_percent or 0.0) / (100 * cores), length)
     memory = charts.bar((view.rss_bytes or 0.0) / view.memory_bytes, length)
@@ -142,7 +178,8 @@ def _gauges(width: int, rows: int, view: View) -> list[Row]:
     first = _joined(gauges[:abreast], gap)
     if rows == 1:
         return [_joined([first, beside], gap) if beside else first]
-    return [first, _joined([*gauges[abreast:], fitting(plain, width - words[2] - length - len(gap))], gap)]
+    second = _joined([*gauges[abreast:], fitting(plain, width - words[2] - length - len(gap))], gap)
+    return [first, second, fitting(plain[1:], width)][:rows]
 
 
 def _joined(parts: Sequence[Row], gap: str) -> Row:
@@ -152,7 +189,7 @@ def _joined(parts: Sequence[Row], gap: str) -> Row:
 def compact(rect: Rect, view: View) -> list[Row]:
     """The figures without charts, for a small terminal."""
     snapshot, window = view.snapshot, view.snapshot.window
-    inner = rect.width - 4
+    inner = rect.inner_width
     trend = view.over_time(inner - 12, lambda column: column.rate(column.finished), one_a_cell=True)
     failed = sorted(((window.outcomes.get(kind.label, 0), kind.label) for kind in ERRORS), reverse=True)
     now = [
@@ -169,10 +206,9 @@ def compact(rect: Rect, view: View) -> list[Row]:
         fitting(wrong, inner),
         labelled("label", "tok", f"{short(window.tokens.input)} in  {short(window.tokens.output)} out"),
     ]
-    if rect.height > len(body) + 2:
-        body += model_table(inner, rect.height - 2 - len(body), view)
-    port = clean(snapshot.instance.address).rpartition(":")[2]
-    title: Row = [("title.focus", "gateway"), ("label", f" :{port}")]
+    if rect.inner_height > len(body):
+        body += model_table(inner, rect.inner_height - len(body), view)
+    title: Row = [("title.focus", "gateway"), ("label", f" :{_port(view)}")]
     return box(rect, title, [feed_state(view)], body, focused=False)
 
 
@@ -265,12 +301,12 @@ class _Frame:
     @property
     def width(self) -> int:
         """The columns of the field."""
-        return max(1, self.rect.width - 4 - self.margin)
+        return max(1, self.rect.inner_width - self.margin)
 
     @property
     def rows(self) -> int:
         """The rows of the field; below it stands the time axis, unless a legend needs all the rows."""
-        room = self.rect.height - 2 - len(self.above)
+        room = self.rect.inner_height - len(self.above)
         return max(1, len(self.legend), room - 1)
 
     @property
@@ -442,7 +478,7 @@ def tokens(rect: Rect, view: View) -> list[Row]:
     """Tokens a second, in and out, over the chosen window, and the mean of a request."""
     window = view.snapshot.window
     above: list[Row] = []
-    if rect.height >= 8:
+    if rect.inner_height >= _LINED:
         each = (window.tokens.input, window.tokens.output)
         mean = [short(total / window.finished) if window.finished else NO_DATA for total in each]
         texts = ("per request  ", mean[0], " in  ", mean[1], " out")
@@ -457,10 +493,11 @@ def tokens(rect: Rect, view: View) -> list[Row]:
         rates = [None if minute is None else minute.rate(amount(minute)) for amount in (_INPUT, _OUTPUT)]
     else:
         rates = [reading.rate(amount(reading)) for amount in (_INPUT, _OUTPUT)]
-    # One unit for both, so that both have room.
+    # One unit for both, so that both have room; a narrow panel has it at its axis only.
+    going_rate = rate(rates[1]) if rect.width >= _UNITED else rate(rates[1]).removesuffix("/s")
     figures = [
         labelled("tokens.in", "in", rate(rates[0]).removesuffix("/s")),
-        labelled("tokens.out", "out", rate(rates[1])),
+        labelled("tokens.out", "out", going_rate),
         *([] if reading is None else _moment(view, reading)),
     ]
     peaks = view.history.peaks(frame.window_s, frame.values)
@@ -476,8 +513,8 @@ def tokens(rect: Rect, view: View) -> list[Row]:
 
 def errors(rect: Rect, view: View) -> list[Row]:
     """Errors by type, on top of each other, over the chosen window, and how many there were of each."""
-    high = rect.height >= _HIGH
-    number = max(1, rect.width - 4 - (_LABEL + 1 if high else _NAME + _AMOUNT + 2))
+    high = rect.inner_height >= _HIGH
+    number = max(1, rect.inner_width - (_LABEL + 1 if high else _NAME + _AMOUNT + 2))
     window, history = view.snapshot.window, view.history
     columns = history.columns(view.ui.window_s, number)
     reading = view.reading
@@ -489,11 +526,11 @@ def errors(rect: Rect, view: View) -> list[Row]:
         figures = [[("strong", rate(reading.rate(sum(amounts))))], _moment(view, reading)[0], *_errors_of(amounts)]
     by_type = dict(zip((kind.label for kind in ERRORS), amounts, strict=True))
     named = [(name, by_type[name], name == view.ui.selected.get("errors")) for name in ERROR_TYPES.names(view)]
-    if rect.height >= _TABLED:
-        frame = _frame("errors", rect, view, above=ERROR_TYPES.body(rect.width - 4, len(ERRORS) + 1, view))
+    if rect.inner_height >= _TABLED:
+        frame = _frame("errors", rect, view, above=ERROR_TYPES.body(rect.inner_width, len(ERRORS) + 1, view))
     elif high:
         counts = [_legend_entry(*each) for each in named]
-        frame = _frame("errors", rect, view, above=[row for row in flowing(counts, rect.width - 4, 3) if row])
+        frame = _frame("errors", rect, view, above=[row for row in flowing(counts, rect.inner_width, 3) if row])
     else:
         frame = _frame("errors", rect, view, legend=[_legend_row(*each) for each in named])
     parts = tuple([None if column is None else tuple(map(column.rate, reversed(column.errors))) for column in columns])

@@ -158,8 +158,8 @@ MODELS: Table[_RatedModel] = Table(
     "models",
     "model",
     (
-        Column("req", 8, lambda row: count(row[0].window.finished), lambda row: row[0].window.finished, 76),
-        Column("rate", 8, lambda row: rate(row[1]), lambda row: row[1]),
+        Column("req", 8, lambda row: count(row[0].window.finished), lambda row: row[0].window.finished, 75),
+        Column("rate", 7, lambda row: rate(row[1]), lambda row: row[1]),
         Column(
             "err",
             6,
@@ -167,14 +167,16 @@ MODELS: Table[_RatedModel] = Table(
             lambda row: _error_share(row[0]),
             role=lambda row: "errors" if row[0].window.errors else "text",
         ),
-        Column("p50", 7, lambda row: duration(row[0].window.latency_ms.p50), lambda row: row[0].window.latency_ms.p50),
         Column(
-            "p95", 7, lambda row: duration(row[0].window.latency_ms.p95), lambda row: row[0].window.latency_ms.p95, 60
+            "p50", 7, lambda row: duration(row[0].window.latency_ms.p50), lambda row: row[0].window.latency_ms.p50, 43
+        ),
+        Column(
+            "p95", 7, lambda row: duration(row[0].window.latency_ms.p95), lambda row: row[0].window.latency_ms.p95, 56
         ),
         Column("p99", 7, lambda row: duration(row[0].window.latency_ms.p99), lambda row: row[0].window.latency_ms.p99),
-        Column("in", 7, lambda row: short(row[0].window.tokens.input), lambda row: row[0].window.tokens.input, 76),
-        Column("out", 7, lambda row: short(row[0].window.tokens.output), lambda row: row[0].window.tokens.output),
-        Column("act", 5, lambda row: count(row[0].active), lambda row: row[0].active, 60),
+        Column("in", 6, lambda row: short(row[0].window.tokens.input), lambda row: row[0].window.tokens.input, 62),
+        Column("out", 6, lambda row: short(row[0].window.tokens.output), lambda row: row[0].window.tokens.output, 49),
+        Column("act", 5, lambda row: count(row[0].active), lambda row: row[0].active, 67),
     ),
     "rate",
     _models,
@@ -186,16 +188,16 @@ WORKERS: Table[_RatedWorker] = Table(
     "workers",
     "slot",
     (
-        Column("pid", 8, lambda row: str(row[0].pid), lambda row: row[0].pid, ascending=True),
+        Column("pid", 8, lambda row: str(row[0].pid), lambda row: row[0].pid, 29, ascending=True),
         Column(
             "cpu",
-            6,
+            5,
             lambda row: percent(row[0].cpu_percent) if row[0].alive else "ended",
             lambda row: row[0].cpu_percent,
         ),
         Column("mem", 6, lambda row: size(row[0].rss_bytes), lambda row: row[0].rss_bytes),
-        Column("act", 6, lambda row: count(row[0].active), lambda row: row[0].active),
-        Column("req/s", 8, lambda row: rate(row[1]), lambda row: row[1], 40),
+        Column("act", 5, lambda row: count(row[0].active), lambda row: row[0].active),
+        Column("req/s", 8, lambda row: rate(row[1]), lambda row: row[1], 37),
     ),
     "slot",
     lambda view: [(worker, view.worker_rates.get(worker.slot)) for worker in view.snapshot.workers],
@@ -247,7 +249,7 @@ TABLES: Mapping[str, Table[Any]] = {table.name: table for table in (MODELS, WORK
 
 def workers(rect: Rect, view: View) -> list[Row]:
     """Each worker's process, and what all of them together used over the chosen window."""
-    inner, room = rect.width - 4, rect.height - 2
+    inner, room = rect.inner_width, rect.inner_height
     number = len(view.snapshot.workers)
     trends: list[tuple[str, Callable[[Stretch], float]]] = [
         ("active", lambda column: column.active),
@@ -282,13 +284,13 @@ def model_table(inner: int, room: int, view: View) -> list[Row]:
 
 def models(rect: Rect, view: View) -> list[Row]:
     """One row for each model over the last 15 minutes."""
-    number, room = len(view.snapshot.models), rect.height - 3
+    number, room = len(view.snapshot.models), rect.inner_height - 1
     if not number:
-        return panel("models", rect, view, [], _first_steps(rect.width - 4, view))
+        return panel("models", rect, view, [[("label", "no requests yet; try")]], _first_steps(rect.inner_width, view))
     shown = str(number) if number <= room else f"{room} of {number}"
     order = view.ui.order("models").column or MODELS.sort
     figures: list[Row] = [[("strong", shown)], [("label", f"by {order}")]]
-    return panel("models", rect, view, figures, model_table(rect.width - 4, rect.height - 2, view))
+    return panel("models", rect, view, figures, model_table(rect.inner_width, rect.inner_height, view))
 
 
 def _first_steps(inner: int, view: View) -> list[Row]:
@@ -299,5 +301,4 @@ def _first_steps(inner: int, view: View) -> list[Row]:
     request = [f"curl {url} {header} \\", f"  -d '{''.join(body)}'"]
     if inner < max(cells(line) for line in request):
         request = [f"curl {url} \\", f"  {header} \\", f"  -d '{body[0]}", f"  {body[1]}'"]
-    lines = [("label", "no requests yet; try"), *(("strong", line) for line in request)]
-    return [[line] for line in (*lines, *(("label", clean(line)) for line in view.welcome))]
+    return [[("strong", line)] for line in request] + [[("label", clean(line))] for line in view.welcome]

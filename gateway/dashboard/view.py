@@ -81,7 +81,7 @@ def _total(figures: Sequence[float | None]) -> float | None:
 
 def box(rect: Rect, title: Row, figures: Sequence[Row], body: Sequence[Row], focused: bool) -> list[Row]:
     """A bordered panel; the last of `figures` are left out of the title where it is too narrow for all of them."""
-    inner = rect.width - 4
+    inner = rect.inner_width
     border = "border.focus" if focused else "border"
     room = rect.width - 6 - row_cells(title)
     shown = fitting(figures, room)
@@ -89,10 +89,11 @@ def box(rect: Rect, title: Row, figures: Sequence[Row], body: Sequence[Row], foc
     top: Row = [(border, "╭ "), *title, (border, f" {line}")]
     top += [(border, " "), *shown, (border, " ╮")] if shown else [(border, "╮")]
     rows = [fit(top, rect.width)]
-    padded = [*body[: rect.height - 2], *[[]] * (rect.height - 2 - len(body))]
+    padded = [*body, *[[]] * (rect.inner_height - len(body))][: rect.inner_height]
     rows += [[(border, "│ "), *fit(row, inner), (border, " │")] for row in padded]
-    rows.append([(border, "╰" + "─" * (rect.width - 2) + "╯")])
-    return rows[: rect.height]
+    if not rect.open:
+        rows.append([(border, "╰" + "─" * (rect.width - 2) + "╯")])
+    return rows
 
 
 def fitting(parts: Sequence[Row], room: int) -> Row:

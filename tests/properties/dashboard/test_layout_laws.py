@@ -5,8 +5,16 @@ from hypothesis import strategies as st
 
 from gateway.dashboard.layout import PANELS, Kind, Layout, Rect, arrange
 
-# What a panel needs to say what it is for: borders, a head or an axis, and a few rows.
-LEAST = dict.fromkeys(PANELS, (26, 7)) | {"log": (40, 5), "models": (40, 7), "status": (40, 3)}
+# What a panel needs to say what it is for, within its border: a head or an axis, and a few rows; the status is a line.
+LEAST = {
+    "requests": (31, 4),
+    "latency": (36, 4),
+    "errors": (20, 5),
+    "tokens": (26, 4),
+    "workers": (21, 3),
+    "models": (36, 4),
+    "log": (36, 3),
+}
 RANKS: tuple[Kind, ...] = ("too small", "line", "compact")
 SIZES = st.tuples(st.integers(1, 400), st.integers(1, 150)) | st.tuples(st.integers(1, 110), st.integers(1, 45))
 DROPPED = st.frozensets(st.sampled_from(PANELS))
@@ -20,9 +28,9 @@ def assert_tiles(layout: Layout, columns: int, rows: int) -> None:
         assert 0 <= rect.x <= rect.x + rect.width <= columns
         assert 0 <= rect.y <= rect.y + rect.height <= rows
         if layout.kind not in ("line", "too small", "zoom"):
-            width, height = LEAST.get(name, (1, 1))
-            assert rect.width >= width, name
-            assert rect.height >= height, name
+            width, height = LEAST.get(name, (1, -1))
+            assert rect.inner_width >= width, name
+            assert rect.inner_height >= height, name
     for number, (_, one) in enumerate(panels):
         assert not any(overlap(one, other) for _, other in panels[number + 1 :])
 

@@ -99,7 +99,7 @@ def test_only_what_changed_is_written_and_only_a_new_size_clears() -> None:
     show(screen, view, 80, 24)
     assert len(written) == 2
     assert written[1].startswith("\x1b[?2026h")
-    assert {row for row in range(1, 25) if f"\x1b[{row};" in written[1]} == {18, 19, 20, 21, 22}
+    assert {row for row in range(1, 25) if f"\x1b[{row};" in written[1]} == {19, 20, 21, 22, 23}
     show(screen, view, 100, 30)
     assert ["\x1b[2J" in text for text in written] == [True, False, True]
 

@@ -1,5 +1,7 @@
 """Where the panels stand."""
 
+import itertools
+
 import pytest
 
 from gateway.dashboard.layout import PANELS, arrange
@@ -9,9 +11,9 @@ from gateway.dashboard.layout import PANELS, arrange
     ("columns", "rows", "kind"),
     [
         *((19, 24, "too small"), (0, 0, "too small"), (20, 1, "line"), (39, 24, "line"), (80, 9, "line")),
-        *((40, 10, "compact"), (79, 22, "compact"), (200, 20, "compact")),
-        *((40, 24, "portrait"), (60, 50, "portrait"), (79, 24, "portrait")),
-        *((80, 24, "standard"), (99, 40, "standard"), (120, 29, "standard")),
+        *((40, 10, "compact"), (59, 18, "compact"), (79, 17, "compact"), (200, 16, "compact")),
+        *((40, 19, "portrait"), (60, 18, "portrait"), (60, 50, "portrait"), (79, 24, "portrait")),
+        *((80, 17, "standard"), (80, 24, "standard"), (99, 40, "standard"), (120, 29, "standard")),
         *((100, 30, "normal"), (139, 40, "normal"), (140, 39, "normal"), (140, 40, "wide"), (400, 150, "wide")),
     ],
 )
@@ -20,16 +22,25 @@ def test_kind_follows_size(columns: int, rows: int, kind: str) -> None:
     assert arrange(columns, rows, models=5, workers=2).kind == kind
 
 
-def test_normal_has_every_panel_and_standard_all_but_two() -> None:
-    """From 100x30 everything has a panel of its own; at 80x24 tokens and workers stand in the status."""
-    assert arrange(100, 30, models=1, workers=1).focusable == PANELS
-    assert set(PANELS) - set(arrange(80, 24, models=1, workers=1).focusable) == {"tokens", "workers"}
+@pytest.mark.parametrize(("columns", "rows"), [(140, 40), (100, 30), (80, 24), (80, 22), (60, 40), (40, 50)])
+def test_every_panel_is_there(columns: int, rows: int) -> None:
+    """The full information is on 80x24, on all that is larger, and on what is narrower and high enough."""
+    assert set(arrange(columns, rows, models=1, workers=1).focusable) == set(PANELS)
 
 
 def test_portrait_takes_in_more_panels_the_higher_it_is() -> None:
-    """A narrow terminal begins with charts and log, and has every panel when it is high enough."""
-    assert set(arrange(50, 24, models=1, workers=1).focusable) == {"requests", "latency", "log"}
-    assert set(arrange(50, 60, models=1, workers=1).focusable) == set(PANELS)
+    """A narrow terminal begins with charts and log, then come models, errors, tokens and workers."""
+    shown = [arrange(60, rows, models=1, workers=1).focusable for rows in range(18, 39)]
+    assert set(shown[0]) == {"requests", "latency", "log"}
+    added = [set(after) - set(before) for before, after in itertools.pairwise(shown)]
+    assert [panels for panels in added if panels] == [{"models"}, {"errors"}, {"tokens"}, {"workers"}]
+
+
+@pytest.mark.parametrize(("columns", "rows", "closed"), [(80, 24, False), (80, 30, True), (60, 60, False)])
+def test_low_and_narrow_terminals_have_open_panels(columns: int, rows: int, closed: bool) -> None:
+    """Where rows are short, no panel has a line at its foot: what stands below closes it."""
+    panels = arrange(columns, rows, models=1, workers=1).panels
+    assert {rect.open for name, rect in panels.items() if name != "footer"} == {not closed}
 
 
 def test_table_grows_with_its_models() -> None:
@@ -48,13 +59,13 @@ def test_zoomed_panel_has_the_screen() -> None:
 def test_dropped_panels_leave_their_room_to_the_others() -> None:
     """Without its neighbour a chart has the whole width, without its band the others are higher."""
     assert arrange(80, 24, models=5, workers=1, dropped={"latency"}).panels["requests"].width == 80
-    with_tables = arrange(80, 24, models=5, workers=1).panels["requests"].height
+    with_tables = arrange(80, 24, models=5, workers=1).panels["requests"].inner_height
     without = arrange(80, 24, models=5, workers=1, dropped={"errors", "models", "tokens", "workers"})
-    assert without.panels["requests"].height > with_tables
+    assert without.panels["requests"].inner_height > with_tables
 
 
 def test_fewer_panels_need_a_smaller_terminal() -> None:
     """Where not all panels fit, those that are left when others are dropped do."""
     assert arrange(80, 16, models=5, workers=1).kind == "compact"
     assert arrange(80, 16, models=5, workers=1, dropped={"errors", "models"}).kind == "standard"
-    assert arrange(40, 12, models=5, workers=1, dropped=set(PANELS) - {"latency"}).kind == "portrait"
+    assert arrange(40, 10, models=5, workers=1, dropped=set(PANELS) - {"latency"}).kind == "portrait"

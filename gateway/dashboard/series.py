@@ -422,18 +422,6 @@ class History:
             sum(sample.output_tokens for sample in samples),
         )
 
-    def model_rates(self) -> dict[str, float]:
-        """Requests per second of each model over the steps of the last minute."""
-        begin = self._chart.now_ns - 60 * SECOND_NS
-        elapsed, finished = 0, dict[str, int]()
-        for step in reversed(self._chart.steps):
-            if step.time_ns - step.interval_ns < begin and elapsed:
-                break
-            elapsed += step.interval_ns
-            for name, amount in step.models.items():
-                finished[name] = finished.get(name, 0) + amount
-        return {name: amount * SECOND_NS / elapsed for name, amount in finished.items()} if elapsed else {}
-
 
 def _middle(step: StepPoint) -> int:
     return step.time_ns - step.interval_ns // 2

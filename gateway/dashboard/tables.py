@@ -137,7 +137,6 @@ class Table(Generic[_T]):
         return body
 
 
-_RatedModel = tuple[ModelFigures, float | None]
 _RatedWorker = tuple[WorkerFigures, float | None]
 _CountedError = tuple[str, int, float | None, float | None]
 """A type of error: how many in the window, which share of all requests, how many a second in the last minute."""
@@ -147,41 +146,35 @@ def _error_share(model: ModelFigures) -> float | None:
     return 100 * model.window.errors / model.window.finished if model.window.finished else None
 
 
-def _models(view: View) -> list[_RatedModel]:
-    rates = view.history.model_rates()
+def _models(view: View) -> list[ModelFigures]:
     # What is equal keeps one order from frame to frame.
-    by_size = sorted(view.snapshot.models, key=lambda model: (-model.window.finished, model.name))
-    return [(model, rates.get(model.name)) for model in by_size]
+    return sorted(view.snapshot.models, key=lambda model: (-model.window.finished, model.name))
 
 
-MODELS: Table[_RatedModel] = Table(
+MODELS: Table[ModelFigures] = Table(
     "models",
     "model",
     (
-        Column("req", 8, lambda row: count(row[0].window.finished), lambda row: row[0].window.finished, 75),
-        Column("rate", 7, lambda row: rate(row[1]), lambda row: row[1]),
+        Column("req", 8, lambda row: count(row.window.finished), lambda row: row.window.finished, 75),
+        Column("rate", 7, lambda row: rate(row.window.requests_per_second), lambda row: row.window.requests_per_second),
         Column(
             "err",
             6,
-            lambda row: percent(_error_share(row[0])),
-            lambda row: _error_share(row[0]),
-            role=lambda row: "errors" if row[0].window.errors else "text",
+            lambda row: percent(_error_share(row)),
+            lambda row: _error_share(row),
+            role=lambda row: "errors" if row.window.errors else "text",
         ),
-        Column(
-            "p50", 7, lambda row: duration(row[0].window.latency_ms.p50), lambda row: row[0].window.latency_ms.p50, 43
-        ),
-        Column(
-            "p95", 7, lambda row: duration(row[0].window.latency_ms.p95), lambda row: row[0].window.latency_ms.p95, 56
-        ),
-        Column("p99", 7, lambda row: duration(row[0].window.latency_ms.p99), lambda row: row[0].window.latency_ms.p99),
-        Column("in", 6, lambda row: short(row[0].window.tokens.input), lambda row: row[0].window.tokens.input, 62),
-        Column("out", 6, lambda row: short(row[0].window.tokens.output), lambda row: row[0].window.tokens.output, 49),
-        Column("act", 5, lambda row: count(row[0].active), lambda row: row[0].active, 67),
+        Column("p50", 7, lambda row: duration(row.window.latency_ms.p50), lambda row: row.window.latency_ms.p50, 43),
+        Column("p95", 7, lambda row: duration(row.window.latency_ms.p95), lambda row: row.window.latency_ms.p95, 56),
+        Column("p99", 7, lambda row: duration(row.window.latency_ms.p99), lambda row: row.window.latency_ms.p99),
+        Column("in", 6, lambda row: short(row.window.tokens.input), lambda row: row.window.tokens.input, 62),
+        Column("out", 6, lambda row: short(row.window.tokens.output), lambda row: row.window.tokens.output, 49),
+        Column("act", 5, lambda row: count(row.active), lambda row: row.active, 67),
     ),
     "rate",
     _models,
-    lambda row: row[0].name,
-    lambda row: row[0].name,
+    lambda row: row.name,
+    lambda row: row.name,
 )
 
 WORKERS: Table[_RatedWorker] = Table(
@@ -274,10 +267,10 @@ def model_table(inner: int, room: int, view: View) -> list[Row]:
     """The heads and as many models as `room` allows, with the course of their rates where there is width for it."""
     courses: dict[int, Mapping[str, Sequence[float | None]]] = {}
 
-    def course(row: _RatedModel, width: int) -> str:
+    def course(row: ModelFigures, width: int) -> str:
         if width not in courses:
             courses[width] = view.history.model_courses(view.ui.window_s, width)
-        return trend_of(courses[width].get(row[0].name, []))
+        return trend_of(courses[width].get(row.name, []))
 
     return MODELS.body(inner, room, view, course=course, title=f"rate over {view.ui.window_s // 60}m")
 

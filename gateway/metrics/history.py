@@ -212,6 +212,17 @@ class History:
         totals = [self._step_entry(number, entry) if self._used(entry) else Totals() for entry in range(ENTRIES)]
         return Step(time_ns, totals, EntryNames(self.names())) if self.steps.whole(number) else None
 
+    def step_counters(self, number: int) -> tuple[int, list[tuple[int, ...]]] | None:
+        """The time of a step and the counters of every entry in it, without the latencies; None if overwritten."""
+        cells = self._file.cells
+        time_ns = self.steps.time_ns(number)
+        firsts = [_step_entry_at(number, entry) for entry in range(ENTRIES)]
+        counters = [
+            tuple(cells[first : first + COUNTERS]) if self._used(entry) else Totals().counters
+            for entry, first in enumerate(firsts)
+        ]
+        return (time_ns, counters) if self.steps.whole(number) else None
+
     def first_step(self) -> Step:
         """What lies before the steps: nothing was counted when the history began."""
         return self._first_step

@@ -72,9 +72,10 @@ class WorkerFigures(msgspec.Struct, frozen=True):
 
 
 class ModelWindow(msgspec.Struct, frozen=True):
-    """One model in the window."""
+    """One model in the window; its rate is over the time since the newest step that is at least a minute old."""
 
     finished: int
+    requests_per_second: float | None
     errors: int
     tokens: Tokens
     latency_ms: Latency

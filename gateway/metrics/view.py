@@ -37,6 +37,9 @@ from gateway.metrics.worker_file import WorkerFiles, instance_entry
 _STALE_NS: Final = 5 * 10**9
 """CPU and memory that were measured longer ago (20 ticks) are not shown as those of now."""
 
+_Counted = tuple[int, list[tuple[int, ...]]]
+"""A time and the counters by entry."""
+
 _Usage = dict[tuple[int, int, float], WorkerUsage]
 
 
@@ -47,7 +50,7 @@ class _EntryFigures(msgspec.Struct, frozen=True, eq=False):
     edge: Step | None
     lifetime: Totals
     window: Totals
-    shown: ModelWindow
+    latency: Latency
 
 
 class _InstanceFigures(msgspec.Struct, frozen=True, eq=False):
@@ -73,6 +76,8 @@ class MetricsView:
         self._now_ns = 0
         self._edge_number = -1
         self._edge: Step | None = None
+        self._minute_number = -1
+        self._minute: _Counted | None = None
         # What is still true is not derived again.
         self._entries = [_entry_figures([], None, UNATTRIBUTED)] * ENTRIES
         self._all = _instance_figures(self._entries)
@@ -112,11 +117,12 @@ class MetricsView:
                 )
             )
         self._derive(parts, edge)
+        then_ns, then = self._minute_of_models(now_ns, history) if history else (now_ns, None)
         models = [
             ModelFigures(
                 name,
                 active[place],
-                self._entries[place].shown,
+                _model_window(self._entries[place], then[place] if then else None, now_ns - then_ns),
                 _lifetime(started[place], self._entries[place].lifetime),
             )
             for name, place in names.items()
@@ -163,6 +169,16 @@ class MetricsView:
             self._edge_number, self._edge = number, history.step(number)
         return history.first_step()
 
+    def _minute_of_models(self, now_ns: int, history: History) -> _Counted:
+        """What was counted by entry in the newest step that is at least a minute old, else in the beginning."""
+        while (number := history.steps.newest_until(now_ns - RATE_NS)) is not None:
+            if self._minute is None or self._minute_number != number:
+                self._minute_number, self._minute = number, history.step_counters(number)
+            if self._minute is not None:
+                return self._minute
+        first = history.first_step()
+        return first.time_ns, [totals.counters for totals in first.totals]
+
     def _derive(self, parts: list[list[Totals]], edge: Step | None) -> None:
         self._entries = [
             known if known.edge is edge and known.parts == entry_parts else _entry_figures(entry_parts, edge, entry)
@@ -175,8 +191,13 @@ class MetricsView:
 def _entry_figures(parts: list[Totals], edge: Step | None, entry: int) -> _EntryFigures:
     lifetime = total(parts)
     window = lifetime.since(edge.totals[entry]) if edge else lifetime
-    shown = ModelWindow(window.finished, window.errors, _tokens(window), _latency(window))
-    return _EntryFigures(parts, edge, lifetime, window, shown)
+    return _EntryFigures(parts, edge, lifetime, window, _latency(window))
+
+
+def _model_window(entry: _EntryFigures, then: tuple[int, ...] | None, elapsed_ns: int) -> ModelWindow:
+    window = entry.window
+    rate = per_second(entry.lifetime.finished - Totals(then).finished, elapsed_ns) if then else None
+    return ModelWindow(window.finished, rate, window.errors, _tokens(window), entry.latency)
 
 
 def _instance_figures(entries: list[_EntryFigures]) -> _InstanceFigures:

@@ -77,7 +77,9 @@ def make_snapshot() -> Snapshot:
     window = WindowFigures(900, 900.0, 12_074, 45.4, 0.4, outcomes, tokens, Latency(12_074, 640.2, 3_120.0, 9_410.0))
 
     def model(name: str, active: int, finished: int, errors: int, sizes: Tokens, *times: float) -> ModelFigures:
-        return ModelFigures(name, active, ModelWindow(finished, errors, sizes, Latency(finished, *times)), lifetime)
+        rate = 45.4 * MODELS[name]
+        figures = ModelWindow(finished, rate, errors, sizes, Latency(finished, *times))
+        return ModelFigures(name, active, figures, lifetime)
 
     models = [
         model("claude-sonnet-4", 21, 1_204, 4, Tokens(5_100_000, 812_000), 1_100, 4_800, 9_200),

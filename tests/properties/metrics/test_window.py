@@ -186,14 +186,20 @@ class Metrics(RuleBasedStateMachine):
         assert snapshot.lifetime.outcomes == self.outcomes(self.log)
         assert snapshot.active == sum(map(len, self.running.values()))
         assert snapshot.lifetime.started == snapshot.lifetime.finished + snapshot.active + self.abandoned
-        self.models_agree(snapshot, window)
+        self.models_agree(snapshot, window, now_ns)
 
-    def models_agree(self, snapshot: Snapshot, window: list[Finish]) -> None:
-        """So are those of each model, in order of their use."""
+    def models_agree(self, snapshot: Snapshot, window: list[Finish], now_ns: int) -> None:
+        """So are those of each model, in order of their use; their rates are of one stretch."""
+        step_ns, before = [step for step in self.steps if step[0] <= now_ns - RATE_NS or step[0] == START_NS][-1]
         active = Counter(model for running in self.running.values() for _, model in running)
         for figures in snapshot.models:
             mine = [finish for finish in window if finish.model == figures.name]
             assert figures.window.finished == figures.window.latency_ms.count == len(mine)
+            recent, elapsed_ns = (
+                [finish for finish in self.log[before:] if finish.model == figures.name],
+                now_ns - step_ns,
+            )
+            assert figures.window.requests_per_second == (len(recent) * 1e9 / elapsed_ns if elapsed_ns else None)
             assert figures.window.errors == sum(finish.outcome in ERRORS for finish in mine)
             assert (figures.window.tokens.input, figures.window.tokens.output) == self.tokens(mine)
             assert figures.window.latency_ms.p99 == percentiles_ms(self.latencies(mine))[2]

@@ -142,15 +142,8 @@ def test_peaks_remember_the_newest_column_for_its_length() -> None:
     assert peaks == [0, 4, 4, 4, 0]
 
 
-def test_model_rates_are_over_the_last_minute() -> None:
-    """The rate of a model is what finished in the steps of the last minute by their time."""
-    steps = [step(second, a=100 if second <= 40 else 10) for second in range(5, 105, 5)]
-    assert history(100, [], steps).model_rates() == {"a": 2.0}
-
-
 def test_no_history_is_all_gaps() -> None:
     """Before the first sample there are gaps and no figures."""
     empty = history(5, [])
     assert empty.columns(60, 4) == empty.latencies(60, 4) == [None] * 4
-    assert empty.model_rates() == {}
     assert empty.model_courses(60, 4) == {}

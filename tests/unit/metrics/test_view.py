@@ -65,6 +65,7 @@ def test_the_json_is_the_documented_one(instance: Instance) -> None:
                 "active": 0,
                 "window": {
                     "finished": 2,
+                    "requests_per_second": 0.5,
                     "errors": 1,
                     "tokens": TOKENS,
                     "latency_ms": {"count": 2, "p50": 0.05, "p95": 0.05, "p99": 0.05},

@@ -3,8 +3,8 @@
 The run directory is real (8 workers, 16 models, 15 minutes of history, log rings) and is written to at a constant rate
 by this process; the viewer is `gateway top` in a process of its own. Measured are its CPU as a share of one core while
 it is shown, frozen and hidden, the bytes of its frames, the time to the first frame, from a key to the picture and from
-a resize to the picture. With `--frames`, a viewer's drawing alone is driven in this process through that many frames in
-which everything changes, and the growth of the process is measured.
+a resize to the picture. With `--frames`, a viewer's drawing alone is driven through that many frames in
+which everything changes, without a clock, and the growth of its memory is measured.
 
 usage: python benchmarks/viewer.py [--seconds 20] [--rate 400] [--size 120x40] [--frames 20000] [--json]
 """
@@ -13,6 +13,7 @@ import argparse
 import contextlib
 import fcntl
 import json
+import multiprocessing
 import os
 import pty
 import random
@@ -26,6 +27,7 @@ import tempfile
 import termios
 import time
 from collections.abc import Iterator
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import psutil
@@ -39,11 +41,13 @@ from gateway.metrics.sampler import ProcessUsage, Sampler
 from gateway.metrics.snapshot import InstanceInfo
 from gateway.metrics.view import MetricsView
 from gateway.metrics.worker_file import WorkerFile
+from gateway.serving.liveness import Liveness
 from gateway.serving.processes import is_alive, process_started
 from gateway.serving.run_dir import announce
 
 WORKERS, MODELS = 8, 16
 TICK_NS = 250_000_000
+HISTORY_FRAMES = 3600
 BEGIN = b"\x1b[?2026h"
 # A frame is whole when its last mark has come.
 END = b"\x1b[?2026l"
@@ -104,6 +108,12 @@ class BusyGateway:
                     "request_id": f"req_{self.dice.getrandbits(64):016x}",
                 }
                 self.rings[slot].append(time.time_ns(), "info", json.dumps(fields).encode())
+
+    def advance(self) -> None:
+        """Count and sample for a quarter of a second of its own time."""
+        self.serve(0.25)
+        self.now_ns += TICK_NS
+        self.sampler.tick()
 
     def live(self) -> None:
         """Count and sample up to now."""
@@ -217,16 +227,29 @@ def measure(seconds: float, rate: float, columns: int, rows: int) -> dict[str, f
     }
 
 
+class Follower:
+    """A made-up gateway in another process."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self.pipe = pipe
+        self.now_ns: int = pipe.recv()
+
+    def advance(self) -> None:
+        """Let it work for a quarter of a second."""
+        self.pipe.send(True)
+        self.now_ns = self.pipe.recv()
+
+
 class Drawing:
     """What a viewer does for a frame, without a loop and a terminal: reads the run directory and draws."""
 
-    def __init__(self, gateway: BusyGateway, run_dir: Path, columns: int, rows: int) -> None:
+    def __init__(self, gateway: BusyGateway | Follower, run_dir: Path, columns: int, rows: int) -> None:
         from gateway.dashboard.compositor import Screen
         from gateway.dashboard.session import Session
 
         self.gateway = gateway
         self.size = columns, rows
-        self.metrics = MetricsView(run_dir, clock=lambda: gateway.now_ns, is_alive=is_alive)
+        self.metrics = MetricsView(run_dir, clock=lambda: gateway.now_ns, is_alive=Liveness())
         self.tail = LogTail(run_dir, keep=0)
         self.instance = InstanceInfo(os.getpid(), "0.1.0", "http://127.0.0.1:8000", "2026-01-01T00:00:00Z")
         figures = self.metrics.snapshot(self.instance, "2026-01-01T00:00:00Z"), self.metrics.chart()
@@ -242,9 +265,7 @@ class Drawing:
 
     def frame(self) -> None:
         """Draw a frame a quarter of a second after the last one."""
-        self.gateway.serve(0.25)
-        self.gateway.now_ns += TICK_NS
-        self.gateway.sampler.tick()
+        self.gateway.advance()
         self.look()
 
     def look(self) -> None:
@@ -255,20 +276,42 @@ class Drawing:
         self.screen.show(tiles, theme, self.size, force=False)
 
 
-def growth_kb(frames: int, columns: int, rows: int) -> float:
-    """Kilobytes by which this process grows over that many frames in which everything changes, after some to begin.
+def growth_kb(frames: int, rate: float, columns: int, rows: int) -> float:
+    """Kilobytes by which a viewer's drawing grows over that many frames in which everything changes.
 
-    What counts is private memory: pages of the run directory belong to whoever maps them.
+    The gateway is written by a process of its own, in step with the frames. What counts is anonymous memory: pages of
+    the run directory are no viewer's. Before that, all that is bounded has to be full: the history goes past twice.
     """
-    process = psutil.Process()
+    here, there = multiprocessing.Pipe()
     with run_directory() as folder:
-        drawing = Drawing(BusyGateway(folder, 2000.0), folder, columns, rows)
-        for _ in range(frames // 10):
-            drawing.frame()
-        before = process.memory_full_info().uss
-        for _ in range(frames):
-            drawing.frame()
-        return float(process.memory_full_info().uss - before) / 1024
+        writer = multiprocessing.get_context("fork").Process(target=write_in_step, args=(folder, rate, there))
+        writer.start()
+        try:
+            drawing = Drawing(Follower(here), folder, columns, rows)
+            for _ in range(2 * HISTORY_FRAMES):
+                drawing.frame()
+            before = anonymous_kb()
+            for _ in range(frames):
+                drawing.frame()
+            return anonymous_kb() - before
+        finally:
+            here.send(False)
+            writer.join()
+
+
+def write_in_step(folder: Path, rate: float, pipe: Connection) -> None:
+    """Be that process: a quarter of a second for each message that is true."""
+    gateway = BusyGateway(folder, rate)
+    pipe.send(gateway.now_ns)
+    while pipe.recv():
+        gateway.advance()
+        pipe.send(gateway.now_ns)
+
+
+def anonymous_kb() -> int:
+    """The anonymous memory of this process that is resident."""
+    status = Path("/proc/self/status").read_text()
+    return int(next(line for line in status.splitlines() if line.startswith("RssAnon")).split()[1])
 
 
 @contextlib.contextmanager
@@ -290,7 +333,7 @@ def main() -> None:
     columns, rows = (int(part) for part in arguments.size.split("x"))
     figures = measure(arguments.seconds, arguments.rate, columns, rows)
     if arguments.frames:
-        figures["growth_kb"] = growth_kb(arguments.frames, columns, rows)
+        figures["growth_kb"] = growth_kb(arguments.frames, arguments.rate, columns, rows)
     if arguments.json:
         print(json.dumps(figures))
         return

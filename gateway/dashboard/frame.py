@@ -27,6 +27,8 @@ _DRAW: Mapping[str, Callable[[Rect, View], list[Row]]] = {
     "too small": edges.too_small,
 }
 
+_OF_LOG = frozenset({"log", "log lines"})
+
 # On fewer rows the line itself says what state it is in.
 LEAST_BANNER_ROWS = 3
 
@@ -71,6 +73,17 @@ def build_tiles(view: View, columns: int, rows: int) -> list[Tile]:
     if view.ui.help:
         overlays.append(("help", _centred(*edges.help_size(columns, rows), columns, rows)))
     return tiles + [Tile(name, rect, _DRAW[name](rect, view)) for name, rect in overlays]
+
+
+def with_new_log(tiles: list[Tile], view: View, columns: int, rows: int) -> list[Tile]:
+    """The tiles of a picture of that size in which nothing but the log has changed since they were built."""
+    if view.ui.details:
+        # What is chosen, and so the height of its details, may have moved on.
+        return build_tiles(view, columns, rows)
+    return [
+        Tile(tile.name, tile.rect, _DRAW[tile.name](tile.rect, view)) if tile.name in _OF_LOG else tile
+        for tile in tiles
+    ]
 
 
 def banner(text: str, columns: int, rows: int) -> list[Tile]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import tzinfo
 
 from gateway.dashboard.canvas import Tile
-from gateway.dashboard.frame import banner, build_tiles, stage
+from gateway.dashboard.frame import banner, build_tiles, stage, with_new_log
 from gateway.dashboard.logview import LogView
 from gateway.dashboard.series import SECOND_NS, History
 from gateway.dashboard.state import Effect, Ui, press
@@ -67,8 +67,10 @@ class Session:
         self._frozen_log: LogView | None = None
         self._frozen_ns = 0
         self._theme: Theme | None = None
-        # The panels of the last picture: while nothing but the age of a banner changes, they are shown again.
+        # The panels of the last picture: while nothing but the age of a banner changes, they are shown again, and while
+        # nothing but the log does, those that do not show it.
         self._tiles: list[Tile] | None = None
+        self._is_log_new = False
         self._size = (0, 0)
         self.start(*figures)
 
@@ -94,8 +96,7 @@ class Session:
         """Take new log records, and how many were lost so far before they could be read."""
         self._log.add(records)
         self._log.lost = lost
-        if not self.frozen:
-            self._tiles = None
+        self._is_log_new = not self.frozen
 
     def changed(self) -> None:
         """The picture has to be made anew, for what `stopped` says is in it, too."""
@@ -119,6 +120,9 @@ class Session:
         """The tiles of a screen of that size, and the theme to paint them with."""
         if self._tiles is None or size != self._size:
             self._tiles, self._size = build_tiles(self._view(), *size), size
+        elif self._is_log_new:
+            self._tiles = with_new_log(self._tiles, self._view(), *size)
+        self._is_log_new = False
         return [*self._tiles, *self._banner(size, now_ns)], self._current_theme()
 
     def _banner(self, size: tuple[int, int], now_ns: int) -> list[Tile]:

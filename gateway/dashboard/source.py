@@ -9,7 +9,7 @@ from gateway.logs.tail import LogTail
 from gateway.metrics.clock import boottime_ns
 from gateway.metrics.snapshot import ChartData, InstanceInfo, Snapshot
 from gateway.metrics.view import MetricsView
-from gateway.serving.processes import is_alive
+from gateway.serving.liveness import Liveness
 from gateway.serving.run_dir import Instance
 
 
@@ -17,13 +17,19 @@ class FiguresReader:
     """Snapshots of one gateway, stamped with the wall clock."""
 
     def __init__(self, instance: Instance) -> None:
-        self.metrics = MetricsView(instance.run_dir, clock=boottime_ns, is_alive=is_alive)
+        self._liveness = Liveness()
+        self.metrics = MetricsView(instance.run_dir, clock=boottime_ns, is_alive=self._liveness)
         self._info = InstanceInfo(instance.pid, instance.version, instance.address, instance.started_at)
 
     def snapshot(self) -> Snapshot:
         """The figures of this moment; raises MetricsError."""
         taken_at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         return self.metrics.snapshot(self._info, taken_at)
+
+    def close(self) -> None:
+        """Unmap the files, and let go of the processes."""
+        self.metrics.close()
+        self._liveness.close()
 
 
 class Source:
@@ -65,7 +71,7 @@ class Source:
         records = self.read_log()
         self._open(successor)
         self._lost_before += tail.lost
-        reader.metrics.close()
+        reader.close()
         tail.close()
         life.close()
         event = f"the gateway with pid {before.pid} has ended, pid {successor.pid} took its place"

@@ -1,8 +1,10 @@
-"""The loop of the dashboard: look at the run directory four times a second, draw, take keys and signals.
+"""The loop of the dashboard: look at the run directory, draw, take keys and signals.
 
 Theory of operation. One thread, one poll: for keys, signals, room for output, the end of the gateway, and the next
-instant at which something is due. Two things are due at times. A look: it reads the log, because a ring forgets, and
-sees whether the gateway lives; figures are read only when a picture shows them. A picture, when something asks for one:
+instant at which something is due. Two things are due at times. A look, four times a second: it reads the log, because
+a ring forgets, and sees whether the gateway lives; figures are read by every second look, and only when a picture shows
+them: nobody reads a number that changes more often, and reading and drawing them is most of what a picture costs. A
+picture, when something asks for one:
 a look, a key, a resize, the age of the banner; `Pace` merges what asks for it. Frozen or hidden there are only looks,
 and fewer of them once the log rests.
 
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
 
 FRAMES_PER_SECOND = 4
 _LOOK_S = 1 / FRAMES_PER_SECOND
+_FIGURES_S = 0.5
 # While there is neither a picture nor a log to keep up with. A process that wakes up after a rest has cold caches, and
 # a look then costs 0.3 ms: a thousandth of a core has room for two a second.
 _REST_S = 0.5
@@ -139,6 +142,7 @@ class Viewer:
         self._last_input = time.monotonic()
         self._pace = Pace()
         self._next_look = time.monotonic()
+        self._next_figures = 0.0
         self._hidden = False
         # Another gateway is looked for once ours, which is not our own, is gone; one of another version is left alone.
         self._next_search = 0.0
@@ -217,10 +221,13 @@ class Viewer:
         if self._server_exit is None:
             self._watch(now)
         is_live = self._is_live
-        if is_live:
+        is_due = is_live and now >= self._next_figures
+        if is_due:
+            # A look that comes a little early is the one for them, too.
+            self._next_figures = now + _FIGURES_S - _LOOK_S / 2
             self._source.read_figures()
             self._session.take(*self._source.figures)
-        if is_live or (records and not self._hidden and not self._session.frozen):
+        if is_due or (records and not self._hidden and not self._session.frozen):
             self._pace.ask(now, 0.0)
         elif not self._hidden:
             # The age that a banner tells.

@@ -126,6 +126,13 @@ class ScreenMachine(RuleBasedStateMachine):
         assert all(len(tile.rows) == tile.rect.height for tile in tiles)
 
     @invariant()
+    def kept_panels_are_those_that_would_be_drawn(self) -> None:
+        """What is not drawn anew, because only the log or nothing has changed, is what it would be."""
+        tiles, _ = self.session.picture(self.size, self.now_ns)
+        self.session.changed()
+        assert self.session.picture(self.size, self.now_ns)[0] == tiles
+
+    @invariant()
     def state_is_possible(self) -> None:
         """The focus is on a panel, and not all panels are dropped."""
         ui = self.session.ui

@@ -66,6 +66,22 @@ def test_nothing_is_lost_while_frozen(session: Session) -> None:
     assert "3 lost" in shown
 
 
+@pytest.mark.parametrize("size", [(20, 2), (40, 10), (60, 24), (80, 24), (140, 40)])
+@pytest.mark.parametrize("keys", ["", "?", "Oz", "\r"])
+def test_new_lines_change_what_shows_the_log_and_nothing_else(
+    session: Session, size: tuple[int, int], keys: str
+) -> None:
+    """With new log lines the picture is the one that would be drawn from nothing, wherever the log stands."""
+    for key in keys:
+        session.press("enter" if key == "\r" else key, size, NOW_NS)
+    before = session.picture(size, NOW_NS)[0]
+    session.take_log(make_records(9), 1)
+    after = session.picture(size, NOW_NS)[0]
+    session.changed()
+    assert session.picture(size, NOW_NS)[0] == after
+    assert {new.name for old, new in zip(before, after, strict=True) if old != new} <= {"log", "log lines", "details"}
+
+
 def test_keys_work_on_a_frozen_picture(session: Session) -> None:
     """Scrolling, sorting, filtering and the cursor change what is shown of the frozen moment."""
     press(session, "f")

@@ -12,6 +12,9 @@ from gateway.metrics.view import MetricsView
 from gateway.serving.liveness import Liveness
 from gateway.serving.run_dir import Instance
 
+# The share of a ring that a reader who has time leaves unread.
+_PRESSING = 0.2
+
 
 class FiguresReader:
     """Snapshots of one gateway, stamped with the wall clock."""
@@ -61,6 +64,11 @@ class Source:
         records = self._tail.poll()
         self.lost = self._lost_before + self._tail.lost
         return records
+
+    @property
+    def is_log_pressing(self) -> bool:
+        """Whether the log has to be read soon, before anything in it is overwritten."""
+        return self._tail.backlog > _PRESSING
 
     def follow(self, successor: Instance) -> list[LogRecord]:
         """Go on with another gateway: its figures, and its log after what is there and a line that says so.

@@ -48,8 +48,8 @@ _FIGURES_S = 0.5
 # While there is neither a picture nor a log to keep up with. A process that wakes up after a rest has cold caches, and
 # a look then costs 0.3 ms: a thousandth of a core has room for two a second.
 _REST_S = 0.5
-# A frozen picture waits for no log line, but a ring holds a thousand, and so many in half a second are many.
-_MANY_RECORDS = 200
+# A frozen picture waits for no log line: they are read when a ring fills, and now and then for the rings that are new.
+_UNHURRIED_S = 3.0
 # Nobody sees more than 40 pictures a second, and a key must show within 50 ms.
 _KEY_S = 0.025
 # A window that is dragged sends hundreds of sizes a second, each of which costs a whole picture. The last one has to be
@@ -142,7 +142,7 @@ class Viewer:
         self._last_input = time.monotonic()
         self._pace = Pace()
         self._next_look = time.monotonic()
-        self._next_figures = 0.0
+        self._next_figures = self._next_log = 0.0
         self._hidden = False
         # Another gateway is looked for once ours, which is not our own, is gone; one of another version is left alone.
         self._next_search = 0.0
@@ -216,8 +216,13 @@ class Viewer:
     def _look(self, now: float) -> bool:
         """See what is new; whether there is reason to look again soon."""
         self._terminal.trim()
-        records = self._source.read_log()
-        self._take_log(records)
+        records: Sequence[LogRecord] = ()
+        is_unhurried = self._session.frozen and not self._hidden
+        is_pressing = is_unhurried and self._source.is_log_pressing
+        if not is_unhurried or is_pressing or now >= self._next_log:
+            self._next_log = now + _UNHURRIED_S
+            records = self._source.read_log()
+            self._take_log(records)
         if self._server_exit is None:
             self._watch(now)
         is_live = self._is_live
@@ -227,12 +232,12 @@ class Viewer:
             self._next_figures = now + _FIGURES_S - _LOOK_S / 2
             self._source.read_figures()
             self._session.take(*self._source.figures)
-        if is_due or (records and not self._hidden and not self._session.frozen):
+        if is_due or (records and not self._hidden and not is_unhurried):
             self._pace.ask(now, 0.0)
         elif not self._hidden:
             # The age that a banner tells.
             self._pace.ask(now, _BANNER_S)
-        return is_live or len(records) > (_MANY_RECORDS if self._session.frozen else 0)
+        return is_live or (is_pressing if is_unhurried else bool(records))
 
     def _take_log(self, records: Sequence[LogRecord]) -> None:
         self._session.take_log(records, self._source.lost)
@@ -302,7 +307,7 @@ class Viewer:
         if keys:
             self._pace.ask(now, _KEY_S)
         if self._is_live and not was_live:
-            self._next_look = now
+            self._next_look = self._next_figures = now
         return False
 
     def _on_key(self, key: str) -> Effect:

@@ -48,6 +48,8 @@ _HEADER_BYTES: Final = 64
 _NUMBER: Final = struct.Struct("<Q")
 # After the number: time_ns, checksum, length of the payload, level.
 _META: Final = struct.Struct("<qIHB")
+# Both at once, as a reader sees them.
+_SLOT: Final = struct.Struct("<QqIHB")
 _PAYLOAD_AT: Final = _NUMBER.size + 16
 # A payload needs room for an event; a length must fit its 16 bits; numbers must stay aligned.
 _MIN_RECORD_BYTES: Final = 128
@@ -221,9 +223,10 @@ class RingReader:
         records: list[LogRecord] = []
         # Two rounds, lost ones included: however fast the writer is, the call ends.
         for _ in range(2 * self._capacity):
-            number = self._number(self._next)
+            at = _HEADER_BYTES + self._next % self._capacity * self._record_bytes
+            number, time_ns, checksum, length, level = _SLOT.unpack_from(self._buffer, at)
             if number == self._next:
-                record = self._read(number)
+                record = self._copy(at, number, time_ns, checksum, length, level)
                 if record is None:
                     self.lost += 1
                 else:
@@ -234,6 +237,11 @@ class RingReader:
             elif not self._is_given_up():
                 break
         return records
+
+    @property
+    def backlog(self) -> float:
+        """The share of the ring that is waiting to be read; from 1 on, records have been lost."""
+        return (self._head() - self._next + 1) / self._capacity
 
     def close(self) -> None:
         """Unmap the file."""
@@ -248,17 +256,11 @@ class RingReader:
     def _head(self) -> int:
         return int(_NUMBER.unpack_from(self._buffer, _HEAD_AT)[0])
 
-    def _number(self, number: int) -> int:
-        """What stands in the slot of this record."""
-        at = _HEADER_BYTES + number % self._capacity * self._record_bytes
-        return int(_NUMBER.unpack_from(self._buffer, at)[0])
-
-    def _read(self, number: int) -> LogRecord | None:
-        at = _HEADER_BYTES + number % self._capacity * self._record_bytes
-        time_ns, checksum, length, level = _META.unpack_from(self._buffer, at + 8)
+    def _copy(self, at: int, number: int, time_ns: int, checksum: int, length: int, level: int) -> LogRecord | None:
+        """The record whose slot says so; None if it was overwritten meanwhile."""
         start = at + _PAYLOAD_AT
         payload = self._buffer[start : start + length]
-        if self._number(number) != number or _checksum(number, time_ns, level, payload) != checksum:
+        if _NUMBER.unpack_from(self._buffer, at)[0] != number or _checksum(number, time_ns, level, payload) != checksum:
             return None
         return LogRecord.undecoded(number, time_ns, LEVELS[level], self.source, payload)
 

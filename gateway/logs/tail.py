@@ -51,6 +51,11 @@ class LogTail:
         self.records.extend(new)
         return new
 
+    @property
+    def backlog(self) -> float:
+        """The highest share of a ring that is waiting to be read, of those that the last poll has found."""
+        return max((reader.backlog for reader in self._readers.values()), default=0.0)
+
     def close(self) -> None:
         """Unmap all files."""
         for reader in self._readers.values():

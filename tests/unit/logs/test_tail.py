@@ -99,3 +99,20 @@ def test_files_that_are_no_rings_are_named(tmp_path: Path) -> None:
     tail = LogTail(tmp_path)
     assert tail.poll() == []
     assert tail.unreadable == {"notes.log"}
+
+
+def test_backlog_is_that_of_the_fullest_ring(tmp_path: Path) -> None:
+    """How much of a ring is unread tells a reader without haste when to come; what is lost fills it all."""
+    busy, idle = (RingWriter.create(tmp_path / f"worker-{slot}.log", pid=slot, capacity=10) for slot in range(2))
+    tail = LogTail(tmp_path)
+    assert tail.backlog == 0.0
+    tail.poll()
+    for number in range(4):
+        write(busy, number, "a")
+    write(idle, 0, "b")
+    assert tail.backlog == 0.4
+    for number in range(8):
+        write(busy, number, "a")
+    assert tail.backlog >= 1.0
+    tail.poll()
+    assert (tail.backlog, tail.lost) == (0.0, 2)

@@ -86,12 +86,12 @@ class FieldTerm:
 # Compared and hashed by identity: there is one for each time that it is set.
 @dataclass(frozen=True, eq=False)
 class LogFilter:
-    """A filter in force: `typed` is the whole of it; `find` gives the matches in a text, `found` whether there is one.
+    """A filter in force: `text` is what was typed; `find` gives the matches in a text, `found` whether there is one.
 
-    `inverted` is the text alone, of which the lines shown have none.
+    `inverted` concerns what follows the fields: the lines shown have no match.
     """
 
-    typed: str
+    text: str
     level: str
     fields: tuple[FieldTerm, ...] = ()
     inverted: bool = False

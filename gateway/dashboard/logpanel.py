@@ -205,7 +205,7 @@ def _with_message(pieces: _Pieces, message: str, width: int, head: int) -> list[
 
 
 def _wrapped(text: str, width: int) -> list[tuple[int, int]]:
-    """Where the rows of a text begin and end, broken at the last space that fits, within a word only if there is none."""
+    """Where the rows of a text begin and end, broken at the last space that fits, in a word only if there is none."""
     rows = []
     start = 0
     while start < len(text):
@@ -276,7 +276,7 @@ def _figures(view: View) -> list[Row]:
     if log.filter_error is not None:
         parts.append([("wrong", cut(f"wrong: {log.filter_error}", 2 * _TITLE_TEXT))])
     if wanted.selects:
-        parts.append([("label", "/ "), ("match", cut(clean(wanted.typed), _TITLE_TEXT))])
+        parts.append([("label", "/ "), ("match", cut(clean(wanted.text), _TITLE_TEXT))])
     is_restricted = wanted.selects or wanted.level != LEAST_LEVEL
     if is_restricted:
         parts.append([("halt", f"{count(log.matching)} of {count(log.kept)}")])
@@ -343,7 +343,5 @@ def _values(line: LogLine) -> Mapping[str, str]:
         "source": record.source,
         "event": record.event,
     }
-    theirs = {
-        f"{name} (field)" if name in ours else name: value_text(value) for name, value in record.fields.items()
-    }
+    theirs = {f"{name} (field)" if name in ours else name: value_text(value) for name, value in record.fields.items()}
     return ours | theirs

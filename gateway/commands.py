@@ -16,7 +16,6 @@ from gateway.errors import ConfigError, ServeError
 from gateway.logs.redaction import Redactor
 from gateway.logs.render import visible
 from gateway.metrics.errors import MetricsError
-from gateway.serving.processes import is_alive
 from gateway.serving.run_dir import Instance, read_instance, running_instances
 
 if TYPE_CHECKING:
@@ -58,7 +57,7 @@ def serve(
 
 
 def run_top(run_dir: Path | None, once: bool, format: str, environ: Mapping[str, str]) -> int:  # noqa: A002
-    """Look at a running gateway; returns the exit code, raises ConfigError or ServeError.
+    """Look at a running gateway; returns the exit code, raises ConfigError, or ServeError if it does not run.
 
     `format` is screen, json or line. What is no screen, because it is asked for once or standard output is no
     terminal, is a table in its place; the other two repeat every second until their reader or the gateway ends.
@@ -91,12 +90,19 @@ def _print(instance: Instance, format_: str, *, once: bool) -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
     reader = FiguresReader(instance)
-    click.echo(_rendered(reader.snapshot(), format_))
-    while not once:
+    snapshot = reader.snapshot_with_state()
+    click.echo(_rendered(snapshot, format_))
+    while not once and snapshot.instance.state != "stopped":
         time.sleep(_REPEAT_S)
-        if not is_alive(instance.pid, instance.process_started):
-            raise ServeError(f"The gateway with pid {instance.pid} has stopped.")
-        click.echo(_rendered(reader.snapshot(), format_))
+        snapshot = reader.snapshot_with_state()
+        if snapshot.instance.state != "stopped":
+            click.echo(_rendered(snapshot, format_))
+    if snapshot.instance.state == "stopped":
+        raise ServeError(f"The gateway with pid {instance.pid} has stopped.")
+    if snapshot.instance.state == "suspended":
+        raise ServeError(
+            f"The gateway with pid {instance.pid} is suspended; it goes on with `kill -CONT`, or `fg` in its terminal."
+        )
 
 
 def _open_closed_streams() -> None:
@@ -114,6 +120,8 @@ def _open_closed_streams() -> None:
 def _chosen_instance(run_dir: Path | None, environ: Mapping[str, str]) -> Instance:
     if run_dir is not None:
         instance = read_instance(run_dir)
+        if instance is None and not run_dir.exists():
+            raise ServeError(f"There is no run directory {run_dir}; a gateway removes its own when it stops.")
         if instance is None:
             raise ConfigError(f"{run_dir} is not the run directory of a gateway; leave --run-dir out to find one")
         return instance

@@ -1,7 +1,7 @@
 """What each key does: the one table behind dispatch, the footer, the overlay of keys and the documentation.
 
 A key means one thing in a context. The context is what takes the keys: the panels, what lies over them, the filter
-while it is typed, or nothing on the screen while the dashboard is hidden.
+while it is typed, the question whether to stop the gateway, or nothing on the screen while the dashboard is hidden.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Literal, get_args
 
-Context = Literal["panels", "details", "keys", "filter", "hidden"]
+Context = Literal["panels", "details", "keys", "filter", "question", "hidden"]
 CONTEXTS: tuple[Context, ...] = get_args(Context)
 
 
@@ -68,7 +68,8 @@ class Binding:
 
 
 _EVERYWHERE = CONTEXTS
-_NOT_TYPING: Sequence[Context] = ("panels", "details", "keys", "hidden")
+_NOT_TYPING: Sequence[Context] = ("panels", "details", "keys", "question", "hidden")
+_TOGGLING: Sequence[Context] = ("panels", "details", "keys", "hidden")
 _ON_SCREEN: Sequence[Context] = ("panels", "details", "keys")
 _LOG: Sequence[Context] = ("panels", "details")
 _TYPING: Sequence[Context] = ("filter",)
@@ -80,6 +81,7 @@ SECTIONS: Mapping[str, tuple[Binding, ...]] = {
         Binding(Action.TOGGLE, ("d",), "d", "hide, follow the log; back", "log", contexts=_NOT_TYPING),
         Binding(Action.FREEZE, ("f",), "f", "freeze; again to go on", "freeze", contexts=_LOG),
         Binding(Action.BACK, ("esc",), "Esc", "close what is open, or quit", contexts=_EVERYWHERE),
+        Binding(Action.QUIT, ("y",), "y", "stop, when Esc has asked", contexts=("question",)),
         Binding(Action.SUSPEND, ("ctrl-z",), "Ctrl-Z", "suspend; fg comes back", contexts=_EVERYWHERE),
         Binding(Action.THEME, ("t",), "t", "next theme", contexts=_ON_SCREEN),
         Binding(Action.HELP, ("?",), "?", "show or hide these keys", "keys", contexts=_ON_SCREEN),
@@ -115,7 +117,7 @@ SECTIONS: Mapping[str, tuple[Binding, ...]] = {
         Binding(Action.OPEN, ("enter",), "Enter", "its log lines, or details", contexts=_LOG),
     ),
     "log": (
-        Binding(Action.FILTER, ("/",), "/", "filter, ~ regex, ! without", "find"),
+        Binding(Action.FILTER, ("/",), "/", "words, a=b, ~ regex, ! not", "find"),
         Binding(Action.LEVEL, ("v",), "v", "lowest level shown"),
         Binding(Action.WRAP, ("w",), "w", "wrap long lines"),
         Binding(Action.PAGE_UP, ("pgup",), "PgUp PgDn", "scroll by a page", contexts=_LOG),

@@ -14,16 +14,18 @@ _GAP = 3
 
 
 def footer(rect: Rect, view: View) -> list[Row]:
-    """The keys, the filter while it is typed, or what the cursor reads.
+    """What has to be said, the filter while it is typed, what the cursor reads, or the keys.
 
     Keys that do not fit are left out, `?` last of all.
     """
     ui = view.ui
+    if said := message(rect, view):
+        return said
     if ui.filtering:
         row: Row = [("key", " / "), ("text", clean(ui.filter_text)), ("selected", " ")]
         if view.log.filter_error is not None:
             row.append(("wrong", f"  {clean(view.log.filter_error)}"))
-        row.append(("label", "  ~ regex  ! without  Enter keep  Esc drop"))
+        row.append(("label", "  name=value  ~ regex  ! without  Enter keep  Esc drop"))
         return [fit(row, rect.width)]
     if ui.cursor_ns is not None:
         row = [("key", " ← → "), *readout(view, rect.width - 5)]
@@ -37,6 +39,18 @@ def footer(rect: Rect, view: View) -> list[Row]:
     *others, last = words
     shown = fitting(others, rect.width - 3 - row_cells(last))
     return [fit([("text", " "), *shown, ("text", "  "), *last], rect.width)]
+
+
+def message(rect: Rect, view: View) -> list[Row]:
+    """The question that waits for an answer, or what became of the last key; empty if there is neither."""
+    if view.ui.asking:
+        words = " Stop the gateway? " if rect.width >= COMPACT_COLUMNS else " Stop? "
+        row: Row = [("halt", words), ("key", "y"), ("label", " yes  "), ("key", "Esc"), ("label", " no")]
+    elif view.ui.notice:
+        row = [("halt", f" {clean(view.ui.notice)}")]
+    else:
+        return []
+    return [fit(row, rect.width)]
 
 
 def help_size(columns: int, rows: int) -> tuple[int, int]:

@@ -66,7 +66,10 @@ def build_tiles(view: View, columns: int, rows: int) -> list[Tile]:
     layout = _layout(view, columns, rows, view.ui.focus if view.ui.zoomed else None)
     tiles = [Tile(name, rect, _DRAW[name](rect, view)) for name, rect in layout.panels.items()]
     if layout.kind in ("too small", "line"):
-        return tiles
+        # There is no footer to say it.
+        last = Rect(0, rows - 1, columns, 1)
+        said = edges.message(last, view) if rows > 0 else []
+        return [*tiles, Tile("message", last, said)] if said else tiles
     overlays: list[tuple[str, Rect]] = []
     if view.ui.details:
         overlays.append(("details", _centred(100, logpanel.details_height(min(100, columns), view), columns, rows)))

@@ -13,7 +13,9 @@ def render_line(snapshot: Snapshot) -> str:
     cpu = [worker.cpu_percent for worker in alive if worker.cpu_percent is not None]
     memory = [worker.rss_bytes for worker in alive if worker.rss_bytes is not None]
     errors = sum(window.outcomes.get(kind.label, 0) for kind in ERRORS)
+    state = snapshot.instance.state
     parts = [
+        *([] if state == "running" else [f"gateway {state}"]),
         f"active {count(snapshot.active)}",
         rate(window.requests_per_second),
         f"p50 {duration(latency.p50)} p95 {duration(latency.p95)} p99 {duration(latency.p99)}",

@@ -1,12 +1,19 @@
-r"""What the log shows: a least level and a text, as one types it.
+r"""What the log shows: a least level, fields and a text, as one types it.
 
     claude          lines that contain the text
     ~5\d\d|timeout  lines in which the regular expression is found
     !echo  !~ok$    the other lines
     Claude          an upper-case letter anywhere makes upper and lower case differ (smart case), else they are the same
+    model=auth-x    lines whose field is exactly that; any number of fields, all of which must fit, before the text
+    !status=200     the other lines
+    model="a b"     a value with spaces in quotes, in which \" and \\ are a quote and a backslash; "" is no value
 
-A text that begins with `~` or `!` can be looked for as a regular expression. Nothing behind `!` or `~` is no filter
-yet. The text of a line is what its row shows, its time and figures apart, whether or not the row has room for it.
+Fields have the names that the details of a record show; `worker=2` is short for `source=worker-2`. A value is compared
+as the details show it, and a model as the tables name it.
+
+A text that begins with `~` or `!` or looks like a field can be looked for as a regular expression. Nothing behind `!`,
+`~` or `=` is no filter yet. The text of a line is what its row shows, its time and figures apart, whether or not the
+row has room for it.
 
 Regular expressions are those of RE2, because it needs time in proportion to the text whatever the expression is: log
 lines hold what clients wrote, and with the module `re` a pattern such as (a+)+$ would stand still for ever on some.
@@ -27,6 +34,9 @@ _MAX_PATTERN_BYTES: Final = 1 << 20
 
 _RANKS: Final = {level: rank for rank, level in enumerate(LEVELS)}
 _ESCAPED: Final = re.compile(r"\\.", re.DOTALL)
+# `!`, a name as log lines have them, and a value: quoted, where its end may still be missing, or up to the next space.
+_FIELD: Final = re.compile(r'(!?)([A-Za-z_][\w.-]*)=(?:"((?:[^"\\]|\\.)*)("|\\?$)|((?!")[^ ]*))(?: +|$)')
+_PLAIN_VALUE: Final = re.compile(r'[^ "][^ ]*')
 
 Spans = list[tuple[int, int]]
 
@@ -46,24 +56,58 @@ class Line(Protocol):
     def text(self) -> str:
         """The cleaned text."""
 
+    def field(self, name: str) -> str:
+        """The cleaned value of a field, empty if there is none."""
+
 
 _AnyLine = TypeVar("_AnyLine", bound=Line)
+
+
+@dataclass(frozen=True)
+class FieldTerm:
+    """A field that must have that value, or must not."""
+
+    name: str
+    value: str
+    inverted: bool = False
+
+    def matches(self, line: Line) -> bool:
+        """Whether the field of the line is as wanted."""
+        return (line.field(self.name) == self.value) != self.inverted
+
+    def __str__(self) -> str:
+        """The term as one types it."""
+        value = clean(self.value)
+        if not _PLAIN_VALUE.fullmatch(value):
+            value = '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        return f"{'!' * self.inverted}{self.name}={value}"
 
 
 # Compared and hashed by identity: there is one for each time that it is set.
 @dataclass(frozen=True, eq=False)
 class LogFilter:
-    """A filter in force: `text` is what was typed; `find` gives the matches in a text, `found` whether there is one."""
+    """A filter in force: `text` is what was typed; `find` gives the matches in a text, `found` whether there is one.
+
+    `inverted` concerns what follows the fields: the lines shown have no match.
+    """
 
     text: str
     level: str
-    inverted: bool
-    found: Callable[[str], bool] | None
-    find: Callable[[str], Spans] | None
+    fields: tuple[FieldTerm, ...] = ()
+    inverted: bool = False
+    found: Callable[[str], bool] | None = None
+    find: Callable[[str], Spans] | None = None
+
+    @property
+    def selects(self) -> bool:
+        """Whether it lets only some lines of its level through."""
+        return self.found is not None or bool(self.fields)
 
     def matches(self, line: Line) -> bool:
         """Whether the line is shown."""
         if _RANKS.get(line.level, _INFO) < _RANKS[self.level]:
+            return False
+        if not all(field.matches(line) for field in self.fields):
             return False
         return self.found is None or self.found(line.text) != self.inverted
 
@@ -80,16 +124,30 @@ _INFO: Final = _RANKS["info"]
 
 
 def parse(text: str, level: str = LEAST_LEVEL) -> LogFilter:
-    """The filter of a typed text and a least level of `LEVELS`; raises FilterError if its expression is wrong."""
-    typed = clean(text)
+    """The filter of a typed text and a least level of `LEVELS`; raises FilterError if it is wrong."""
+    fields, typed = _fields(clean(text))
     rest = typed.removeprefix("!")
     inverted = rest != typed
     pattern = rest.removeprefix("~")
     if not pattern:
-        return LogFilter(text, level, False, None, None)
+        return LogFilter(text, level, fields)
     if pattern == rest:
-        return LogFilter(text, level, inverted, *_plain(pattern))
-    return LogFilter(text, level, inverted, *_regular(pattern))
+        return LogFilter(text, level, fields, inverted, *_plain(pattern))
+    return LogFilter(text, level, fields, inverted, *_regular(pattern))
+
+
+def _fields(typed: str) -> tuple[tuple[FieldTerm, ...], str]:
+    """The fields that a typed filter begins with, and what follows them; raises FilterError."""
+    terms = []
+    while (match := _FIELD.match(typed)) is not None:
+        sign, name, quoted, quote, bare = match.groups()
+        if quote is not None and quote != '"':
+            raise FilterError(f"the quote after {name}= is not closed")
+        if bare != "":
+            value = bare if quoted is None else _ESCAPED.sub(lambda escaped: escaped[0][1], quoted)
+            terms.append(FieldTerm(name, value, sign != ""))
+        typed = typed[match.end() :]
+    return tuple(terms), typed
 
 
 def fold(text: str) -> str:

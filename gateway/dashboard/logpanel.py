@@ -8,14 +8,13 @@ A row is put together from pieces that know where in the text of the line they c
 that text, across columns too, is highlighted where it is on the screen.
 """
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 from gateway.dashboard.layout import Rect
 from gateway.dashboard.logfilter import LEAST_LEVEL, LogFilter, Spans
-from gateway.dashboard.logview import LogLine, LogView
+from gateway.dashboard.logview import LogLine, LogView, value_text
 from gateway.dashboard.text import (
     NO_DATA,
     Row,
@@ -206,13 +205,13 @@ def _with_message(pieces: _Pieces, message: str, width: int, head: int) -> list[
 
 
 def _wrapped(text: str, width: int) -> list[tuple[int, int]]:
-    """Where the rows of a text begin and end, broken at spaces where that leaves them at least half full."""
+    """Where the rows of a text begin and end, broken at the last space that fits, in a word only if there is none."""
     rows = []
     start = 0
     while start < len(text):
         stop = following = _fitting(text, start, width)
         if stop < len(text):
-            space = text.rfind(" ", start + (stop - start) // 2 + 1, stop + 1)
+            space = text.rfind(" ", start + 1, stop + 1)
             if space >= 0:
                 stop, following = space, space + 1
         rows.append((start, stop))
@@ -259,7 +258,7 @@ def _nothing(log: LogView) -> str:
     """Why there is no line, and what to do."""
     if not log.kept:
         return "no records yet; send a request, and its line stands here"
-    if log.filter.found is not None:
+    if log.filter.selects:
         return f"none of {count(log.kept)} lines matches; / changes the filter, Esc drops it"
     return f"none of {count(log.kept)} lines is of level {log.filter.level} or above"
 
@@ -276,9 +275,9 @@ def _figures(view: View) -> list[Row]:
     parts = [state]
     if log.filter_error is not None:
         parts.append([("wrong", cut(f"wrong: {log.filter_error}", 2 * _TITLE_TEXT))])
-    if wanted.found is not None:
+    if wanted.selects:
         parts.append([("label", "/ "), ("match", cut(clean(wanted.text), _TITLE_TEXT))])
-    is_restricted = wanted.found is not None or wanted.level != LEAST_LEVEL
+    is_restricted = wanted.selects or wanted.level != LEAST_LEVEL
     if is_restricted:
         parts.append([("halt", f"{count(log.matching)} of {count(log.kept)}")])
     level = LEVEL_WORDS.get(wanted.level, wanted.level)
@@ -336,7 +335,7 @@ def _fields(view: View, width: int) -> list[Row]:
 
 
 def _values(line: LogLine) -> Mapping[str, str]:
-    """What a record holds, by name, as text; JSON for what is no text. A field never hides one of our own names."""
+    """What a record holds, by name, as text; a field never hides one of our own names."""
     record = line.record
     ours = {
         "time": line.moment.isoformat(sep=" ", timespec="milliseconds"),
@@ -344,10 +343,5 @@ def _values(line: LogLine) -> Mapping[str, str]:
         "source": record.source,
         "event": record.event,
     }
-    theirs = {
-        f"{name} (field)" if name in ours else name: value
-        if isinstance(value, str)
-        else json.dumps(value, ensure_ascii=False)
-        for name, value in record.fields.items()
-    }
+    theirs = {f"{name} (field)" if name in ours else name: value_text(value) for name, value in record.fields.items()}
     return ours | theirs

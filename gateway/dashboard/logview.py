@@ -16,6 +16,7 @@ there are and how many each line takes. Lines of a held picture are not forgotte
 """
 
 import copy
+import json
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -23,8 +24,9 @@ from datetime import datetime, tzinfo
 
 from gateway.dashboard.logfilter import LEAST_LEVEL, FilterError, LogFilter, parse
 from gateway.dashboard.text import clean
-from gateway.logs.render import REQUEST_EVENT, ROUTE_WORDS
+from gateway.logs.render import REQUEST_EVENT, ROUTE_WORDS, visible
 from gateway.logs.ring import LogRecord
+from gateway.metrics.entries import cut_name
 
 _SHOWN_APART = frozenset(
     (
@@ -94,6 +96,27 @@ class LogLine:
     def message(self) -> str:
         """What has no column of its own."""
         return self.words.message
+
+    def field(self, name: str) -> str:
+        """The cleaned value of a field, empty if there is none; a model is cut as the tables cut it."""
+        record = self.record
+        if name == "worker":
+            kind, _, slot = record.source.rpartition("-")
+            return slot if kind == "worker" else ""
+        if name in _OUR_FIELDS:
+            return clean(visible(str(getattr(record, name))))
+        value = record.fields.get(name)
+        if name == "model" and isinstance(value, str):
+            return clean(cut_name(value))
+        return "" if value is None else clean(visible(value_text(value)))
+
+
+_OUR_FIELDS = frozenset(("level", "source", "event"))
+
+
+def value_text(value: object) -> str:
+    """The value of a field as text; JSON for what is no text."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _words_of(record: LogRecord) -> Words:

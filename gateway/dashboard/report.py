@@ -21,9 +21,11 @@ def _head(snapshot: Snapshot) -> list[str]:
     up_s = (datetime.fromisoformat(snapshot.taken_at) - datetime.fromisoformat(instance.started_at)).total_seconds()
     covered_s = min(window.coverage_s or 0.0, float(window.seconds))
     alive = sum(worker.alive for worker in snapshot.workers)
+    # How long one that has ended was up is not known.
+    life = {"running": f"up {uptime(up_s)}", "suspended": f"up {uptime(up_s)}, suspended", "stopped": "stopped"}
     return [
-        f"gateway {clean(instance.version)} at {clean(instance.address)}, pid {instance.pid}, up {uptime(up_s)}, "
-        f"{alive} worker{'' if alive == 1 else 's'}, taken {clean(snapshot.taken_at)}",
+        f"gateway {clean(instance.version)} at {clean(instance.address)}, pid {instance.pid}, "
+        f"{life[instance.state]}, {alive} worker{'' if alive == 1 else 's'}, taken {clean(snapshot.taken_at)}",
         f"active {count(snapshot.active)}, {rate(window.requests_per_second)} and "
         f"{rate(window.errors_per_second)} errors in the last minute; tables over the last {uptime(covered_s)}",
     ]

@@ -53,9 +53,10 @@ class Session:
         wall_ns_at_zero: int,
         zone: tzinfo | None = None,
         welcome: Sequence[str] = (),
+        owns_gateway: bool = False,
     ) -> None:
-        """`wall_ns_at_zero` is the Unix time of instant 0 of the clock of the charts; see `View` for the others."""
-        self.ui = Ui()
+        """`wall_ns_at_zero` is the Unix time of instant 0 of the clock of the charts; see `Ui`, `View`."""
+        self.ui = Ui(owns_gateway=owns_gateway)
         self.stopped: Stopped | None = None
         """That the gateway is gone, None while it lives."""
         self._environ = environ

@@ -3,13 +3,16 @@
 import time
 from datetime import UTC, datetime
 
+import msgspec
+
 from gateway.dashboard.life import Life
 from gateway.logs.ring import LogRecord
 from gateway.logs.tail import LogTail
 from gateway.metrics.clock import boottime_ns
-from gateway.metrics.snapshot import ChartData, InstanceInfo, Snapshot
+from gateway.metrics.snapshot import ChartData, InstanceInfo, Snapshot, State
 from gateway.metrics.view import MetricsView
 from gateway.serving.liveness import Liveness
+from gateway.serving.processes import is_alive, is_suspended
 from gateway.serving.run_dir import Instance
 
 # The share of a ring that a reader who has time leaves unread.
@@ -22,12 +25,23 @@ class FiguresReader:
     def __init__(self, instance: Instance) -> None:
         self._liveness = Liveness()
         self.metrics = MetricsView(instance.run_dir, clock=boottime_ns, is_alive=self._liveness)
+        self._process_started = instance.process_started
         self._info = InstanceInfo(instance.pid, instance.version, instance.address, instance.started_at)
 
     def snapshot(self) -> Snapshot:
         """The figures of this moment; raises MetricsError."""
         taken_at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         return self.metrics.snapshot(self._info, taken_at)
+
+    def snapshot_with_state(self) -> Snapshot:
+        """The same, and whether the gateway runs; raises MetricsError."""
+        snapshot = self.snapshot()
+        # Afterwards: of a gateway that ends between the two these are the last figures.
+        if not is_alive(self._info.pid, self._process_started):
+            state: State = "stopped"
+        else:
+            state = "suspended" if is_suspended(self._info.pid) else "running"
+        return msgspec.structs.replace(snapshot, instance=msgspec.structs.replace(self._info, state=state))
 
     def close(self) -> None:
         """Unmap the files, and let go of the processes."""

@@ -7,8 +7,10 @@ from typing import TypeVar
 
 from gateway.dashboard.bindings import BINDINGS, DISPATCH, Action, Binding, Context
 from gateway.dashboard.layout import PANELS
+from gateway.dashboard.logfilter import FieldTerm
 from gateway.dashboard.logview import LogView
 from gateway.dashboard.theme import INKS
+from gateway.metrics.entries import OTHER_NAME
 
 _T = TypeVar("_T")
 
@@ -42,9 +44,14 @@ class Order:
 class Ui:
     """The state of the picture; scroll position, selected line and filter in force of the log live in the `LogView`.
 
-    `cursor_ns` is the instant that the charts read out, None for none; `orders` and `selected` are by table.
+    `cursor_ns` is the instant that the charts read out, None for none; `orders` and `selected` are by table. Where
+    quitting stops the gateway (`owns_gateway`), Esc only asks for it (`asking`). `notice` says why the last key did
+    nothing.
     """
 
+    owns_gateway: bool = False
+    asking: bool = False
+    notice: str = ""
     window_s: int = 900
     focus: str = "log"
     zoomed: bool = False
@@ -67,6 +74,8 @@ class Ui:
     @property
     def context(self) -> Context:
         """What takes the keys."""
+        if self.asking:
+            return "question"
         if self.filtering:
             return "filter"
         if self.help:
@@ -96,8 +105,11 @@ class Stage:
 
 def press(ui: Ui, key: str, log: LogView, stage: Stage) -> tuple[Ui, Effect]:
     """The state after a key; what concerns the log changes `log`."""
+    ui = replace(ui, notice="")
     binding = DISPATCH[ui.context].get(key)
     if binding is None:
+        if ui.asking:
+            return replace(ui, asking=False), Effect.NONE
         # A key without a meaning, or a character of the filter.
         if ui.filtering and len(key) == 1:
             return _filtered(ui, log, ui.filter_text + key), Effect.NONE
@@ -130,7 +142,12 @@ _ROW_MOVES = {Action.UP: -1, Action.DOWN: 1}
 
 
 def _back(ui: Ui, log: LogView) -> tuple[Ui, Effect]:
-    """Esc closes the innermost thing that is open, and quits when nothing is."""
+    """Esc closes the innermost thing that is open, and when nothing is, it quits or asks whether to.
+
+    A server must not stop because somebody closed one thing too many: pressed again, it takes the question back.
+    """
+    if ui.asking:
+        return replace(ui, asking=False), Effect.NONE
     if ui.filtering:
         return replace(_filtered(ui, log, ""), filtering=False), Effect.NONE
     if ui.help:
@@ -150,6 +167,8 @@ def _back(ui: Ui, log: LogView) -> tuple[Ui, Effect]:
         return ui, Effect.NONE
     if ui.frozen:
         return replace(ui, frozen=False), Effect.FREEZE
+    if ui.owns_gateway:
+        return replace(ui, asking=True), Effect.NONE
     return ui, Effect.QUIT
 
 
@@ -178,10 +197,22 @@ def _open(ui: Ui, log: LogView, stage: Stage) -> Ui:
     if ui.context == "panels" and ui.focus in TABLES:
         if selected not in stage.rows.get(ui.focus, ()):
             return ui
-        # The name as it stands in the log lines; a worker's is that of its source.
-        text = f"worker-{selected}" if ui.focus == "workers" else str(selected)
+        text = " ".join(map(str, _terms(ui.focus, str(selected), stage)))
         return replace(_filtered(ui, log, text), focus="log" if "log" in stage.panels else ui.focus)
+    if log.newest is None and not ui.details:
+        return replace(ui, notice="there is no log line to open")
     return replace(ui, details=not ui.details)
+
+
+def _terms(table: str, row: str, stage: Stage) -> list[FieldTerm]:
+    """What the log lines of a row have in common."""
+    if table != "models" or row != OTHER_NAME:
+        return [FieldTerm(_FIELDS[table], row)]
+    # The models that have no row; a request whose model never became known is not one of theirs.
+    return [FieldTerm("model", name, inverted=True) for name in ("", *stage.rows[table]) if name != OTHER_NAME]
+
+
+_FIELDS = {"errors": "outcome", "workers": "worker", "models": "model"}
 
 
 def _move_cursor(ui: Ui, stage: Stage, step: int) -> Ui:
@@ -215,8 +246,9 @@ def _toggled(ui: Ui, name: str, stage: Stage) -> Ui:
         return replace(ui, dropped=ui.dropped - {name})
     left = [panel for panel in PANELS if panel not in ui.dropped and panel != name]
     if not left:
-        return ui
-    ui = replace(ui, dropped=ui.dropped | {name})
+        return replace(ui, notice="the last panel stays; X brings all back")
+    key = next(binding.keys[0] for binding in BINDINGS if binding.argument == name)
+    ui = replace(ui, dropped=ui.dropped | {name}, notice=f"{name} is hidden; {key} or X brings it back")
     if ui.focus != name:
         return ui
     neighbours = [panel for panel in stage.panels if panel == name or panel in left]

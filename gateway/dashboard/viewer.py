@@ -137,6 +137,7 @@ class Viewer:
             memory_bytes=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
             wall_ns_at_zero=time.time_ns() - boottime_ns(),
             welcome=welcome,
+            owns_gateway=server_exit is not None,
         )
         self._keys = KeyDecoder()
         self._last_input = time.monotonic()
@@ -312,9 +313,17 @@ class Viewer:
 
     def _on_key(self, key: str) -> Effect:
         if self._hidden:
-            binding = DISPATCH["hidden"].get(key)
-            return _WHILE_HIDDEN[binding.action] if binding is not None else Effect.NONE
+            return self._on_key_while_hidden(key)
         return self._session.press(key, self._terminal.size(), time.monotonic_ns())
+
+    def _on_key_while_hidden(self, key: str) -> Effect:
+        binding = DISPATCH["hidden"].get(key)
+        if binding is None:
+            return Effect.NONE
+        if binding.action is Action.BACK and self._server_exit is not None:
+            self._notices["Esc does not stop the gateway: q stops it, d shows the dashboard."] = None
+            return Effect.NONE
+        return _WHILE_HIDDEN[binding.action]
 
     def _take_signals(self) -> bool:
         """Do what the signals say, those included that came while the process was stopped; whether to quit."""

@@ -117,8 +117,8 @@ def _value(value: Any) -> str:
 def _duration(milliseconds: Any) -> str:
     if not isinstance(milliseconds, (int, float)):
         return "–"
-    seconds = milliseconds / 1000
-    return f"{seconds:.3f}s" if seconds < 0.1 else f"{seconds:.2f}s"
+    # Three digits: a request that the gateway answers by itself takes less than a millisecond.
+    return f"{milliseconds:.3g}ms" if milliseconds < 999.5 else f"{milliseconds / 1000:.2f}s"
 
 
 def _tokens(count: Any, arrow: str) -> str:

@@ -4,12 +4,15 @@ The order of the fields is that of the JSON. None stands where there is no data.
 """
 
 from collections.abc import Sequence
+from typing import Literal
 
 import msgspec
 
 from gateway.metrics.lanes import Distribution, describe
 
 SCHEMA = 1
+
+State = Literal["running", "suspended", "stopped"]
 
 
 class Tokens(msgspec.Struct, frozen=True):
@@ -51,12 +54,13 @@ class WindowFigures(msgspec.Struct, frozen=True):
 
 
 class InstanceInfo(msgspec.Struct, frozen=True):
-    """Which gateway this is."""
+    """Which gateway this is; one that is not running is "suspended" or "stopped", and its figures are its last ones."""
 
     pid: int
     version: str
     address: str
     started_at: str
+    state: State = "running"
 
 
 class WorkerFigures(msgspec.Struct, frozen=True):

@@ -26,12 +26,8 @@ def process_started(pid: int) -> float | None:
             return psutil.Process(pid).create_time()
         except psutil.Error:
             return None
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_bytes()
-    except OSError:
-        return None
-    fields = stat[stat.rindex(b")") + 2 :].split()
-    if fields[_STAT_STATE] == b"Z":
+    fields = _stat(pid)
+    if fields is None or fields[_STAT_STATE] == b"Z":
         return None
     return int(fields[_STAT_STARTTIME]) / os.sysconf("SC_CLK_TCK")
 
@@ -40,6 +36,28 @@ def is_alive(pid: int, started: float) -> bool:
     """Whether the process that started then with that pid still runs."""
     found = process_started(pid)
     return found is not None and abs(found - started) < 0.5
+
+
+def is_suspended(pid: int) -> bool:
+    """Whether a process is stopped, as by SIGSTOP or Ctrl-Z: it lives, does nothing, and SIGCONT lets it go on."""
+    if sys.platform != "linux":
+        import psutil
+
+        try:
+            return bool(psutil.Process(pid).status() == psutil.STATUS_STOPPED)
+        except psutil.Error:
+            return False
+    fields = _stat(pid)
+    return fields is not None and fields[_STAT_STATE] == b"T"
+
+
+def _stat(pid: int) -> list[bytes] | None:
+    """What proc(5) says of a process behind its name, None when there is no such process."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:
+        return None
+    return stat[stat.rindex(b")") + 2 :].split()
 
 
 def die_with_parent(parent_pid: int) -> None:

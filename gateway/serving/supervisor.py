@@ -10,7 +10,9 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Mapping
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
+from types import FrameType
 
 import msgspec
 import psutil
@@ -37,6 +39,8 @@ _STDOUT = 1
 _FLUSH_S = 2.0
 # A stop that takes longer than this is explained.
 _QUIET_S = 1.0
+# How soon Ctrl-C takes effect meanwhile.
+_LOOK_S = 0.1
 # Granian counts connections here, not requests, and an idle client keeps its place.
 _MOST_CONNECTIONS = 16_384
 # A worker that has cut its requests needs a moment for the last bytes; Granian kills it when this is over as well.
@@ -148,6 +152,9 @@ def supervise(
 def serve_in_foreground(settings: Settings, *, environ: Mapping[str, str], reload: Callable[[], Settings]) -> int:
     """Run a whole instance in this process: run directory, supervisor, workers; returns the exit code."""
     run_dirs.sweep(environ)
+    # Until the server has handlers of its own: what is made from here on has to be removed.
+    signal.signal(signal.SIGTERM, _end_before_start)
+    signal.signal(signal.SIGHUP, _ignore)
     run_dir = run_dirs.create(environ, os.getpid())
     try:
         run_dirs.announce(
@@ -164,66 +171,119 @@ def serve_in_foreground(settings: Settings, *, environ: Mapping[str, str], reloa
         run_dirs.remove(run_dir)
 
 
+def _end_before_start(number: int, frame: FrameType | None) -> None:
+    signal.signal(number, _ignore)
+    sys.exit(0)
+
+
+def _ignore(number: int, frame: FrameType | None) -> None:
+    """Unlike SIG_IGN this is not passed on to child processes."""
+
+
 class DetachedSupervisor:
     """A supervisor in a child process of its own session, so that the terminal's signals reach its parent only.
 
     A context manager: it starts the child and announces the instance, and stops it and removes the run directory.
     What the child says on stderr is kept for `last_words`.
+
+    From entry to exit no signal that asks this process to end kills it: a terminal that closes sends two of them, one
+    from the shell and one from the kernel, and the second must not come between the first and the end. Whoever runs
+    inside may have handlers of its own.
     """
+
+    _ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
+    # What a person at the terminal types who does not want to wait.
+    _CUTTING = (signal.SIGINT, signal.SIGQUIT)
 
     def __init__(self, settings: Settings, *, environ: Mapping[str, str], reload: Callable[[], Settings]) -> None:
         self._settings = settings
-        run_dirs.sweep(environ)
-        self.run_dir = run_dirs.create(environ, os.getpid())
-        self._stderr = self.run_dir / "supervisor.stderr"
-        self._stderr.touch(mode=0o600)
-        self._process = multiprocessing.get_context("spawn").Process(
-            target=_run_detached, args=(settings, self.run_dir, self._stderr, reload), name="gateway-supervisor"
-        )
+        self._environ = environ
+        self._reload = reload
+        self._process: SpawnProcess | None = None
+        self._run_dir: Path | None = None
+        self._asked_to_end = False
+        self._stopping = False
+        self._cut = False
 
     def __enter__(self) -> "DetachedSupervisor":
-        self._process.start()
-        assert self._process.pid is not None, "it has been started"
+        self._handlers = {number: signal.signal(number, self._note) for number in self._ENDING}
+        try:
+            self._start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def _start(self) -> None:
+        run_dirs.sweep(self._environ)
+        run_dir = self._run_dir = run_dirs.create(self._environ, os.getpid())
+        self._stderr = run_dir / "supervisor.stderr"
+        self._stderr.touch(mode=0o600)
+        process = self._process = multiprocessing.get_context("spawn").Process(
+            target=_run_detached, args=(self._settings, run_dir, self._stderr, self._reload), name="gateway-supervisor"
+        )
+        process.start()
+        assert process.pid is not None, "it has been started"
         self.instance = run_dirs.announce(
-            self.run_dir,
-            pid=self._process.pid,
+            run_dir,
+            pid=process.pid,
             address=address_of(self._settings),
             workers=self._settings.server.workers,
             now=time.time(),
         )
-        return self
 
     def exit_code(self) -> int | None:
-        """Return the child's exit code, or None while it runs."""
-        return self._process.exitcode
+        """Return the child's exit code, or None while it runs; 0 as soon as a signal has asked this process to end."""
+        assert self._process is not None, "it has been started"
+        return 0 if self._asked_to_end else self._process.exitcode
 
     def last_words(self) -> str:
         """Return the last line that the child or one of its workers wrote to stderr: the end of a traceback."""
         return next(reversed(self._stderr.read_text(errors="replace").split("\n")[:-1]), "")
 
     def __exit__(self, *_: object) -> None:
-        if self._process.is_alive():
-            self._process.terminate()
-        # Granian itself kills workers that outstay the grace time; the supervisor ends after them.
-        deadline = time.monotonic() + self._settings.server.grace_s + 2 * _AFTER_GRACE_S
-        self._wait(_QUIET_S)
-        if self._process.is_alive():
-            sys.stderr.write("gateway: waiting for running requests to finish; Ctrl-C cuts them\n")
-        while self._process.is_alive() and time.monotonic() < deadline:
-            self._wait(_QUIET_S)
-        if self._process.is_alive():
-            self._process.kill()
-            self._process.join()
-        run_dirs.remove(self.run_dir)
-
-    def _wait(self, seconds: float) -> None:
-        """Wait for the child's end; Ctrl-C meanwhile goes to its workers, which then cut what they are doing."""
+        self._stopping = True
         try:
-            self._process.join(seconds)
-        except KeyboardInterrupt:
-            with contextlib.suppress(psutil.Error):
-                for worker in psutil.Process(self._process.pid).children():
-                    worker.send_signal(signal.SIGINT)
+            if self._process is not None and self._process.pid is not None:
+                self._stop(self._process)
+        finally:
+            if self._run_dir is not None:
+                run_dirs.remove(self._run_dir)
+            for number, handler in self._handlers.items():
+                signal.signal(number, handler)
+
+    def _stop(self, process: SpawnProcess) -> None:
+        if process.is_alive():
+            process.terminate()
+        began = time.monotonic()
+        # Granian itself kills workers that outstay the grace time; the supervisor ends after them.
+        patience_s = self._settings.server.grace_s + 2 * _AFTER_GRACE_S
+        is_told = False
+        while process.is_alive() and (waited_s := time.monotonic() - began) < patience_s:
+            process.join(_LOOK_S)
+            if not is_told and waited_s > _QUIET_S and process.is_alive():
+                is_told = True
+                # The terminal may be closed by now.
+                with contextlib.suppress(OSError):
+                    sys.stderr.write("gateway: waiting for running requests to finish; Ctrl-C cuts them\n")
+            if self._cut:
+                self._cut = False
+                _interrupt_workers(process)
+        if process.is_alive():
+            process.kill()
+            process.join()
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self._asked_to_end = True
+        if self._stopping and number in self._CUTTING:
+            self._cut = True
+
+
+def _interrupt_workers(supervisor: SpawnProcess) -> None:
+    """Let the workers cut what they are doing."""
+    with contextlib.suppress(psutil.Error):
+        for worker in psutil.Process(supervisor.pid).children():
+            worker.send_signal(signal.SIGINT)
 
 
 def _run_detached(settings: Settings, run_dir: Path, stderr: Path, reload: Callable[[], Settings]) -> None:

@@ -78,15 +78,42 @@ def show(gateway: Gateway) -> Iterator[Callable[..., Dashboard]]:
 Show = Callable[..., Dashboard]
 
 
-@pytest.mark.parametrize("key", [b"q", b"\x1b", b"\x03", b"\x1c"])
-def test_quit_keys_end_it_and_restore_the_terminal(show: Show, key: bytes) -> None:
-    """q, a lone Esc, Ctrl-C and Ctrl-\\ end the viewer with status 0, and the terminal is as before."""
-    dashboard = show()
+@pytest.mark.parametrize(
+    ("mode", "keys"),
+    [
+        *(("owns", key) for key in (b"q", b"\x03", b"\x1c")),
+        *(("top", key) for key in (b"q", b"\x1b", b"\x03", b"\x1c")),
+    ],
+)
+def test_quit_keys_end_it_and_restore_the_terminal(show: Show, mode: str, keys: bytes) -> None:
+    """q, Ctrl-C, Ctrl-\\, and Esc where it stops no gateway, end the viewer with 0; the terminal is as before."""
+    dashboard = show(mode)
     dashboard.wait_for("tiny-model")
     assert b"\x1b[?1049h" in dashboard.raw
-    dashboard.type(key)
+    dashboard.type(keys)
     assert dashboard.ends() == 0
     assert dashboard.ending() == "quit"
+    dashboard.assert_restored()
+
+
+def test_esc_never_stops_a_gateway_of_its_own(show: Show) -> None:
+    """Many quick Esc only ask, any other key takes it back, y stops it; hidden, Esc names keys that do something."""
+    dashboard = show()
+    dashboard.type(b"\x1b" * 7)
+    dashboard.wait_for("Stop the gateway? y yes  Esc no")
+    dashboard.type(b"n")
+    dashboard.wait_for(lambda: "Stop the gateway?" not in dashboard.text)
+    dashboard.type(b"d")
+    dashboard.wait_for(lambda: b"The dashboard is hidden" in dashboard.raw)
+    dashboard.type(b"\x1b")
+    dashboard.wait_for(lambda: b"Esc does not stop the gateway: q stops it, d shows the dashboard." in dashboard.raw)
+    dashboard.type(b"d")
+    dashboard.wait_for("live")
+    dashboard.type(b"\x1b")
+    dashboard.wait_for("Stop the gateway?")
+    assert dashboard.process.poll() is None
+    dashboard.type(b"y")
+    assert dashboard.ends() == 0
     dashboard.assert_restored()
 
 

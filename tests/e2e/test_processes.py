@@ -73,6 +73,26 @@ def test_a_worker_that_is_killed_under_load_is_replaced_and_its_counts_stay(tmp_
     assert len(after["workers"]) == 2
 
 
+def test_sigterm_while_it_starts_leaves_nothing_behind(tmp_path: Path):
+    """Told to end as soon as the run directory is there, it removes that and ends with 0."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gateway", "serve", "-p", "0"],
+        env=clean_environment(tmp_path),
+        cwd=tmp_path,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        eventually(lambda: list(tmp_path.glob("gateway/*")), "the run directory")
+        process.terminate()
+        assert process.wait(PATIENCE_S) == 0
+    finally:
+        process.kill()
+        process.wait()
+    assert list(tmp_path.glob("gateway/*")) == []
+
+
 def test_sigterm_lets_a_running_stream_finish(tmp_path: Path):
     """A stream that ends within the grace time ends well, and the exit code is 0."""
     with running_upstream() as upstream, running_gateway(tmp_path, provider(upstream.url)) as gateway:

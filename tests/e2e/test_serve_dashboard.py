@@ -113,6 +113,29 @@ def test_every_way_out_restores_the_terminal_and_stops_the_server(tmp_path: Path
         assert list(tmp_path.glob("gateway/*")) == []
 
 
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("moment", ["starting", "running"])
+def test_a_signal_that_comes_again_and_again_leaves_nothing_behind(tmp_path: Path, number: signal.Signals, moment: str):
+    """A closing terminal sends more than one; whichever comes when, the server stops and its run directory goes."""
+    with on_a_terminal(tmp_path, "serve", "--dashboard", "-p", "0") as terminal:
+        [run_dir] = eventually(lambda: list(tmp_path.glob("gateway/*")), "the run directory")
+        pids: list[int] = []
+        if moment == "running":
+            address_on(terminal)
+            found = snapshot(tmp_path)
+            pids = [found["instance"]["pid"], *(worker["pid"] for worker in found["workers"])]
+
+        def is_gone() -> bool:
+            terminal.read(0.001)
+            terminal.process.send_signal(number)
+            return not run_dir.exists()
+
+        eventually(is_gone, "the end of the run directory")
+        # A signal after that finds nothing to be done.
+        assert terminal.ends() in (0, -number)
+        assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]
+
+
 def test_a_terminal_that_is_closed_while_requests_run_stops_the_server(tmp_path: Path):
     """Nobody can be told that it waits for them; it still ends with 0 after the grace time, and completely."""
     with socket.create_server(("127.0.0.1", 0)) as silent:

@@ -1,6 +1,8 @@
 """`gateway top` as a program that other programs read."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from gateway import __version__
+from gateway.serving.processes import is_suspended
 from tests.support.process import PATIENCE_S, RunningGateway, clean_environment, eventually, running_gateway
 
 
@@ -52,7 +55,7 @@ def test_the_json_has_the_documented_members_in_their_order(tmp_path: Path):
     assert list(snapshot) == [
         "schema", "instance", "taken_at", "active", "workers", "lifetime", "window", "models", "log",
     ]  # fmt: skip
-    assert list(snapshot["instance"]) == ["pid", "version", "address", "started_at"]
+    assert list(snapshot["instance"]) == ["pid", "version", "address", "started_at", "state"]
     assert list(snapshot["workers"][0]) == [
         "slot", "pid", "alive", "active", "cpu_percent", "rss_bytes", "finished",
     ]  # fmt: skip
@@ -111,6 +114,63 @@ def test_a_reader_that_has_seen_enough_ends_it_quietly(gateway: RunningGateway, 
         )
         assert ended.stdout.count("\n") == 1
         assert ended.stderr == "status 0\n"
+
+
+FORMATS = ("screen", "line", "json")
+
+
+def state_of(printed: subprocess.CompletedProcess[str], format_: str) -> str:
+    """The state of the gateway that the output tells, in whatever format."""
+    if format_ == "json":
+        return str(json.loads(printed.stdout)["instance"]["state"])
+    head = printed.stdout.splitlines()[0]
+    return next((state for state in ("stopped", "suspended") if state in head), "running")
+
+
+def test_a_gateway_that_was_killed_is_told_with_its_last_figures(tmp_path: Path):
+    """Supervisor and workers end by SIGKILL: every format says stopped, one sentence follows, and the status is 1."""
+    with running_gateway(tmp_path) as gateway:
+        pids = [gateway.process.pid, *(worker["pid"] for worker in gateway.top()["workers"])]
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        gateway.process.wait(PATIENCE_S)
+        for format_ in FORMATS:
+            for once in (("--once",), ()):
+                printed = top(tmp_path, *once, "--format", format_, "--run-dir", str(gateway.run_dir))
+                assert state_of(printed, format_) == "stopped"
+                assert printed.stderr == f"gateway: error: The gateway with pid {pids[0]} has stopped.\n"
+                assert printed.returncode == 1
+        assert top(tmp_path, "--once").returncode == 1
+
+
+def test_a_gateway_that_is_suspended_is_told(tmp_path: Path):
+    """SIGSTOP: every format says suspended, a sentence says how it goes on, and the status is 1; not after SIGCONT."""
+    with running_gateway(tmp_path) as gateway:
+        gateway.process.send_signal(signal.SIGSTOP)
+        try:
+            eventually(lambda: is_suspended(gateway.process.pid), "the stop")
+            for format_ in FORMATS:
+                printed = top(tmp_path, "--once", "--format", format_)
+                assert state_of(printed, format_) == "suspended"
+                assert "is suspended; it goes on with `kill -CONT`, or `fg` in its terminal.\n" in printed.stderr
+                assert printed.returncode == 1
+        finally:
+            gateway.process.send_signal(signal.SIGCONT)
+        eventually(lambda: not is_suspended(gateway.process.pid), "going on")
+        for format_ in FORMATS:
+            printed = top(tmp_path, "--once", "--format", format_)
+            assert (state_of(printed, format_), printed.stderr, printed.returncode) == ("running", "", 0)
+
+
+def test_a_gateway_that_was_stopped_has_no_run_directory(tmp_path: Path):
+    """After a clean end nothing is there to be shown: one sentence, and the status is 1."""
+    with running_gateway(tmp_path) as gateway:
+        pass
+    for chosen in ((), ("--run-dir", str(gateway.run_dir))):
+        for format_ in FORMATS:
+            printed = top(tmp_path, "--once", "--format", format_, *chosen)
+            assert (printed.stdout, printed.returncode, printed.stderr.count("\n")) == ("", 1, 1)
+    assert "There is no run directory" in printed.stderr
 
 
 @pytest.mark.parametrize("format_", ["line", "json"])

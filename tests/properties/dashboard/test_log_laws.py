@@ -12,10 +12,10 @@ from wcwidth import wcwidth
 
 from gateway.dashboard import logpanel
 from gateway.dashboard.layout import Rect
-from gateway.dashboard.logfilter import FilterError, parse
+from gateway.dashboard.logfilter import FieldTerm, FilterError, parse
 from gateway.dashboard.logview import LogLine, LogView
 from gateway.dashboard.state import LEVELS, Ui
-from gateway.dashboard.text import Row
+from gateway.dashboard.text import Row, clean
 from gateway.logs.ring import LogRecord
 from gateway.metrics.snapshot import ChartData
 from tests.support.dashboard_scene import NOW_NS, make_scene
@@ -251,7 +251,12 @@ STRANGE = st.sampled_from(
     ]
 )
 TEXTS = st.one_of(STRANGE, st.text(max_size=30))
-TYPED = st.one_of(TEXTS, st.sampled_from(["a", "~.", "~[^a]+", "漢", "~(", "!~x", "~\\b", "~e|d"]))
+TYPED = st.one_of(
+    TEXTS,
+    st.sampled_from(
+        ["a", "~.", "~[^a]+", "漢", "~(", "!~x", "~\\b", "~e|d", "model=a", '!status=1 provider="" a', 'model="']
+    ),
+)
 FIELDS = st.fixed_dictionaries(
     {},
     optional={
@@ -303,6 +308,15 @@ def test_every_row_has_its_width(
     for rows in (logpanel.log(framed, view), logpanel.details(framed, view, offset)):
         assert [cells(row) for row in rows] == [width + 10] * (height + 2)
         assert all(char.isprintable() or not char.isascii() for row in rows for _, text in row for char in text)
+
+
+@given(record=RECORDS, name=st.sampled_from(["model", "provider", "outcome", "error", "status"]), other=TEXTS)
+def test_a_field_of_a_record_selects_that_value_alone(record: LogRecord, name: str, other: str) -> None:
+    """The term made of a value lets its own record through, and any other one if and only if the value is the same."""
+    line = LogLine(0, record)
+    assert parse(str(FieldTerm(name, line.field(name)))).matches(line)
+    assert not parse(str(FieldTerm(name, line.field(name), inverted=True))).matches(line)
+    assert parse(str(FieldTerm(name, other))).matches(line) == (clean(other) == line.field(name))
 
 
 @given(records=st.lists(RECORDS, min_size=1, max_size=4), typed=TYPED, wrap=st.booleans())

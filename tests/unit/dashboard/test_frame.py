@@ -73,6 +73,15 @@ def test_small_terminal_is_told_what_is_needed() -> None:
     assert picture(make_scene(), 12, 3) == ["needs 20x1  ", "is 12x3     ", "q quits     "]
 
 
+@pytest.mark.parametrize("size", [(140, 40), (80, 24), (40, 10), (20, 1), (12, 3)])
+def test_question_and_notice_stand_in_the_last_row_of_every_layout(size: tuple[int, int]) -> None:
+    """What Esc asks and what became of a key is seen at every size, and the footer comes back after it."""
+    asked = picture(make_scene(ui=Ui(owns_gateway=True, asking=True)), *size)[-1]
+    assert asked.startswith(" Stop the gateway? y yes  Esc no" if size[0] >= 40 else " Stop? y ye")
+    assert picture(make_scene(ui=Ui(notice="no, thanks")), *size)[-1].rstrip() == " no, thanks"
+    assert picture(make_scene(), *size)[-1] not in (asked, " no, thanks")
+
+
 @pytest.mark.parametrize("ui", [Ui(), Ui(heat=True), Ui(selected={"models": "echo"}), Ui(cursor_ns=NOW_NS - SECOND_NS)])
 def test_colour_says_nothing_alone(ui: Ui) -> None:
     """The picture with all colours has the same text as the one without."""

@@ -27,6 +27,15 @@ def test_no_data_is_a_dash() -> None:
     assert "cpu –  mem –  0 workers" in line
 
 
+def test_gateway_that_does_not_run_is_told_first() -> None:
+    """A bar that is too short for all of it still says so."""
+    snapshot = make_snapshot()
+    for state in ("stopped", "suspended"):
+        instance = msgspec.structs.replace(snapshot.instance, state=state)
+        line = render_line(msgspec.structs.replace(snapshot, instance=instance))
+        assert line.startswith(f"gateway {state}  active 44  ")
+
+
 def test_line_does_not_need_the_screen_library() -> None:
     """A status bar that runs every few seconds does not pay for pytermgui."""
     code = "import sys, gateway.dashboard.line; sys.exit('pytermgui' in sys.modules)"

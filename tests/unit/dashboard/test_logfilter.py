@@ -1,11 +1,12 @@
 """What a typed filter lets through, what it highlights, and what it says when it is wrong."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import pytest
 
-from gateway.dashboard.logfilter import FilterError, fold, parse
+from gateway.dashboard.logfilter import FieldTerm, FilterError, fold, parse
 
 
 @dataclass
@@ -14,6 +15,11 @@ class Line:
 
     text: str
     level: str = "info"
+    fields: Mapping[str, str] = field(default_factory=dict)
+
+    def field(self, name: str) -> str:
+        """What a record holds."""
+        return self.fields.get(name, "")
 
 
 @pytest.mark.parametrize(
@@ -48,8 +54,68 @@ def test_syntax(typed: str, text: str, matches: bool) -> None:
 
 
 @pytest.mark.parametrize(
+    ("typed", "matches"),
+    [
+        ("model=auth-x", True),
+        ("model=auth", False),
+        ("model=AUTH-X", False),
+        ("!model=auth-x", False),
+        ("!model=auth", True),
+        ("model=auth-x status=504", True),
+        ("model=auth-x status=200", False),
+        ("model=auth-x  !status=200  words", True),
+        ("model=auth-x other", False),
+        ("model=auth-x !other", True),
+        ("model=auth-x !words", False),
+        (r"status=504 ~w\wrds", True),
+        (r'note="a \"b\" \\ c"', True),
+        ('note="a', None),
+        ('note="a\\', None),
+        ('model="auth-x"', True),
+        ('model="auth-x"y', False),
+        ('none=""', True),
+        ('model=""', False),
+        ('!none=""', False),
+        ("model=", True),
+        ("status=200 !model=", False),
+        ("words status=504", False),
+        ("k=v=w", True),
+        ("~status=504", False),
+        ("a=b words", False),
+        ("7=b", False),
+    ],
+)
+def test_fields_are_compared_exactly(typed: str, matches: bool | None) -> None:
+    """Every field that is named must have its value, and the text must be found; an open quote is no filter yet."""
+    line = Line("some words", fields={"model": "auth-x", "status": "504", "note": 'a "b" \\ c', "k": "v=w"})
+    if matches is None:
+        with pytest.raises(FilterError, match="the quote after note= is not closed"):
+            parse(typed)
+    else:
+        assert parse(typed).matches(line) is matches
+
+
+@pytest.mark.parametrize("value", ["a", "", "a b", '"', '"a', 'a"', "\\", 'a \\" b', "a=b", "!", "~x", "漢 字"])
+@pytest.mark.parametrize("inverted", [False, True])
+def test_a_field_can_be_written_and_read_back(value: str, inverted: bool) -> None:
+    """Whatever the value, its term as text is that term, alone and among others."""
+    term = FieldTerm("model", value, inverted)
+    assert parse(str(term)).fields == (term,)
+    assert parse(f"{term} {term} text").fields == (term, term)
+
+
+@pytest.mark.parametrize(
     ("typed", "spans"),
-    [("an", [(1, 3), (3, 5)]), ("~[an]+", [(1, 6)]), ("!x", []), ("", []), ("~x*", []), ("~^b|a$", [(0, 1), (5, 6)])],
+    [
+        ("an", [(1, 3), (3, 5)]),
+        ("~[an]+", [(1, 6)]),
+        ("!x", []),
+        ("", []),
+        ("~x*", []),
+        ("a=b", []),
+        ("a=b an", [(1, 3), (3, 5)]),
+        ("~^b|a$", [(0, 1), (5, 6)]),
+    ],
 )
 def test_spans_are_the_matches(typed: str, spans: list[tuple[int, int]]) -> None:
     """Every match that is not empty is highlighted; of a filter that excludes there is nothing to highlight."""

@@ -167,6 +167,22 @@ def test_long_lines_go_on_below_their_message() -> None:
     assert marked(panel(view, 80, 6), "match") == ["longer than the", "idle limit"]
 
 
+def test_words_are_broken_only_if_they_are_longer_than_the_column() -> None:
+    """A row ends at the last space that fits, however early that is; only what is wider than the column is cut."""
+    said = "a b responsibilities of incomprehensibilities and 0123456789abcdefghij end"
+    rows = logpanel.details(Rect(0, 0, 30, 16), scene(one("e", said=said)))
+    assert [row[8:] for row in inside(rows)][5:13] == [
+        "a b",
+        "responsibilities",
+        "of",
+        "incomprehensibilit",
+        "ies and",
+        "0123456789abcdefgh",
+        "ij end",
+        "",
+    ]
+
+
 def test_first_line_may_begin_above_the_picture() -> None:
     """Of the oldest line that is in the picture one sees the last rows, so that the newest one is whole; held, too."""
     records = [record for name in "ab" for record in one(name, level="info", note="word " * 15)]

@@ -44,6 +44,33 @@ def test_request_line_has_its_figures_apart() -> None:
     assert words.input_tokens is None
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("model", "m" * 128),
+        ("status", "502"),
+        ("stream", "true"),
+        ("note", "a\\nb"),
+        ("absent", ""),
+        ("nothing", ""),
+        ("level", "warning"),
+        ("source", "worker-12"),
+        ("event", "request"),
+        ("worker", "12"),
+    ],
+)
+def test_fields_are_those_of_the_details(name: str, value: str) -> None:
+    """A field is the text that the details show, and a model is cut as its name in the tables is."""
+    fields = {"model": "m" * 200, "status": 502, "stream": True, "note": "a\nb", "nothing": None, "worker": 7}
+    line = LogLine(0, LogRecord(1, 0, "warning", "request", "worker-12", fields))
+    assert line.field(name) == value
+
+
+def test_only_workers_have_a_slot() -> None:
+    """What the supervisor logs is of no worker."""
+    assert LogLine(0, LogRecord(1, 0, "info", "e", "supervisor", {})).field("worker") == ""
+
+
 @pytest.mark.parametrize("figure", [float("inf"), float("nan"), 10**400, -1, "12", None, 1e300])
 def test_figure_that_cannot_be_is_no_figure(figure: object) -> None:
     """A latency or a count that no request can have is left out instead of breaking the picture."""

@@ -7,6 +7,7 @@ import pytest
 from gateway.dashboard.layout import PANELS
 from gateway.dashboard.logview import LogView
 from gateway.dashboard.state import LEVELS, Effect, Order, Stage, Ui, press
+from gateway.logs.ring import LogRecord
 from tests.support.dashboard_scene import make_records
 
 STAGE = Stage(
@@ -137,6 +138,13 @@ def test_last_panel_cannot_be_dropped() -> None:
     assert pressed("x", ui=ui)[0].dropped == ui.dropped
 
 
+def test_dropped_panel_tells_how_it_comes_back() -> None:
+    """Its own key or X brings it back; the last panel, which stays, tells of X, too."""
+    assert pressed("x")[0].notice == "log is hidden; O or X brings it back"
+    assert pressed("x", "O")[0].notice == ""
+    assert pressed(*"RLETWMO")[0].notice == "the last panel stays; X brings all back"
+
+
 def test_cursor_moves_by_stretches_within_the_window_and_leaves_it_at_now() -> None:
     """Left begins with the newest stretch and goes back to the oldest, right comes forward until there is no cursor."""
     assert pressed("left")[0].cursor_ns == 90
@@ -156,11 +164,70 @@ def test_rows_are_selected_in_the_table_in_focus() -> None:
 
 
 def test_enter_on_a_row_shows_its_lines_in_the_log() -> None:
-    """The name of the selected model becomes the filter of the log, and the log gets the focus."""
-    log = LogView()
-    ui, _ = pressed("down", "enter", ui=Ui(focus="models"), log=log)
-    assert (ui.filter_text, ui.focus) == ("gpt", "log")
+    """The field that the row stands for becomes the filter of the log, and the log gets the focus."""
+    for table, row, text in [
+        ("models", "gpt", "model=gpt"),
+        ("models", 'a "b" c', r'model="a \"b\" c"'),
+        ("models", "other", '!model="" !model=gpt !model=claude'),
+        ("workers", "1", "worker=1"),
+        ("errors", "auth", "outcome=auth"),
+    ]:
+        ui = Ui(focus=table, selected={table: row})
+        rows = {**STAGE.rows, table: dict.fromkeys([*STAGE.rows[table], row])}
+        ui, _ = pressed("enter", ui=ui, stage=replace(STAGE, rows=rows))
+        assert (ui.filter_text, ui.focus) == (text, "log")
     assert pressed("enter", ui=Ui(focus="models"))[0] == Ui(focus="models")
+
+
+@pytest.mark.parametrize(
+    ("table", "row", "shown"),
+    [
+        ("errors", "auth", ["c"]),
+        ("models", "auth-x", ["b"]),
+        ("models", "other", ["d"]),
+        ("workers", "2", ["d"]),
+    ],
+)
+def test_enter_on_a_row_shows_its_lines_and_no_others(table: str, row: str, shown: list[str]) -> None:
+    """Names that are part of other names, of other fields or of a message let nothing else through."""
+    log = LogView()
+    log.add(
+        LogRecord(number, number, "info", "request", source, {"path": "/v1/messages", "request_id": key, **fields})
+        for number, (key, source, fields) in enumerate(
+            [
+                ("a", "worker-12", {"model": "echo", "outcome": "ok", "error": "auth worker-2 outcome=auth"}),
+                ("b", "worker-1", {"model": "auth-x", "outcome": "ok", "provider": "echo"}),
+                ("c", "worker-0", {"outcome": "auth"}),
+                ("d", "worker-2", {"model": "auth-x-other", "outcome": "timeout", "provider": "auth-x"}),
+            ]
+        )
+    )
+    rows = {"models": ["echo", "auth-x", "other"], "workers": ["0", "1", "2"], "errors": ["auth"]}
+    pressed("enter", ui=Ui(focus=table, selected={table: row}), log=log, stage=replace(STAGE, rows=rows))
+    assert [line.words.request_id for line in log.visible(9)] == shown
+
+
+def test_enter_on_an_empty_log_opens_nothing() -> None:
+    """Where no line is there is no record; a notice says so until the next key."""
+    ui, _ = pressed("enter")
+    assert (ui.details, ui.notice) == (False, "there is no log line to open")
+    assert pressed("?", ui=ui)[0].notice == ""
+    log = LogView()
+    log.add(make_records(5))
+    assert not pressed(*"/nothing of that", "enter", "enter", log=log)[0].details
+
+
+def test_esc_on_a_gateway_of_our_own_asks_before_it_stops() -> None:
+    """Esc never stops a server, however often it is pressed: it asks, and takes the question back."""
+    ui = Ui(owns_gateway=True)
+    for times in range(1, 9):
+        ui, effect = pressed("esc", ui=ui)
+        assert (ui.asking, effect) == (times % 2 == 1, Effect.NONE)
+    asked = Ui(owns_gateway=True, asking=True)
+    assert all(pressed(key, ui=asked)[1] is Effect.QUIT for key in ("y", "q", "ctrl-c"))
+    assert pressed("n", ui=asked) == pressed("f", ui=asked) == (Ui(owns_gateway=True), Effect.NONE)
+    assert pressed("q", ui=Ui(owns_gateway=True))[1] is Effect.QUIT
+    assert pressed("y", ui=Ui(owns_gateway=True)) == (Ui(owns_gateway=True), Effect.NONE)
 
 
 def test_enter_on_the_log_opens_the_details_of_a_line() -> None:

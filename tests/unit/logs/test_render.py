@@ -57,7 +57,17 @@ def test_columns_line_up_when_figures_are_unknown() -> None:
         "  silent for 60 s  attempts=3"
     )
     assert text.index("req_") == line("info", "request", REQUEST).index("req_")
-    assert "0.004s" in line("info", "request", {**REQUEST, "ms": 4.2})
+
+
+@pytest.mark.parametrize(
+    ("ms", "shown"),
+    [(0.4, "0.4ms"), (0.004, "0.004ms"), (4.25, "4.25ms"), (99.96, "100ms"), (640.2, "640ms"), (999.5, "1.00s")],
+)
+def test_a_duration_has_three_digits(ms: float, shown: str) -> None:
+    """However short a request was, its time is not shown as none."""
+    text = line("info", "request", {**REQUEST, "ms": ms})
+    assert f" {shown} " in text
+    assert text.index("req_") == line("info", "request", REQUEST).index("req_")
 
 
 def test_other_events_are_pairs() -> None:

@@ -46,6 +46,7 @@ ring = 1000                   # records kept per worker for the dashboard
 # headers = { "x-team" = "search" }     # extra headers, sent as they are
 # transport = "lean"                    # lean | httpcore (HTTP/2, proxies)
 # usage = true                          # ask for token usage where the client did not, and withhold that chunk
+# protocols = ["chat", "responses"]     # what it speaks: chat, responses, messages; other clients get the first of it
 #
 # [[providers]]
 # name = "anthropic"
@@ -56,6 +57,7 @@ ring = 1000                   # records kept per worker for the dashboard
 # name = "ollama"
 # kind = "openai"
 # base_url = "http://127.0.0.1:11434/v1"
+# protocols = ["chat"]                  # many servers know nothing but /chat/completions; the rest is translated
 
 # Models: what clients ask for. An exact name wins over the longest matching glob. The model `echo` is always there:
 # it streams the last user message back, with no key and no provider.

@@ -17,6 +17,7 @@ Text = Annotated[str, Meta(min_length=1)]
 Kind = Literal["openai", "anthropic", "echo"]
 Transport = Literal["lean", "httpcore"]
 Strategy = Literal["ordered", "weighted"]
+Protocol = Literal["chat", "responses", "messages"]
 
 
 class Secret:
@@ -89,7 +90,10 @@ class LogSettings(msgspec.Struct, frozen=True):
 
 
 class Provider(msgspec.Struct, frozen=True):
-    """An upstream; `base_url` has no trailing slash and, for the kind anthropic, always ends in `/v1`."""
+    """An upstream; `base_url` has no trailing slash and, for the kind anthropic, always ends in `/v1`.
+
+    `protocols` are those that it speaks; clients of others are translated to the first. Empty: what its kind speaks.
+    """
 
     name: str
     kind: Kind
@@ -98,6 +102,7 @@ class Provider(msgspec.Struct, frozen=True):
     headers: Headers = msgspec.field(default_factory=Headers)
     transport: Transport = "lean"
     usage: bool = True
+    protocols: tuple[Protocol, ...] = ()
 
 
 class Target(msgspec.Struct, frozen=True):

@@ -72,7 +72,7 @@ class _RouteError(RequestError):
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message, code="no_such_route")
-        self.status = status  # type: ignore[misc]
+        self.status = status
 
 
 def _answer_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:

@@ -16,15 +16,17 @@ from collections.abc import AsyncIterator
 from contextlib import ExitStack
 
 import httpx
-from litestar.types import Receive, Scope, Send
+from litestar.types import Message, Receive, Scope, Send
 
 from gateway.api.context import Exchange
 from gateway.api.interruption import Reason
+from gateway.api.keep_alive import KeepAlive
 from gateway.api.responses import JSON, error_answer, send_whole
-from gateway.errors import GatewayFault, RequestError, UpstreamBroken
+from gateway.errors import GatewayFault, RequestError, UpstreamBroken, UpstreamRefusal
 from gateway.metrics.outcome import Outcome
 from gateway.protocol.dialect import StreamTap
 from gateway.protocol.events import Failure
+from gateway.protocol.failure import failure_between
 from gateway.protocol.translation import Translation
 from gateway.upstream.client import Plan, Route, usage_is_ours_alone
 from gateway.upstream.headers import RawHeaders, for_client, without_body_headers
@@ -41,6 +43,7 @@ _BLANK_BYTES = 256
 # How long a provider may take to end a stream behind its last event; most do so in the same segment.
 _AFTER_THE_END_S = 1.0
 
+_NO_STREAM = "The provider {} sent no stream although one was asked for."
 _EVENT_STREAM = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")]
 # Tells the official SDKs that the gateway has already tried again (`_base_client.py`).
 _DO_NOT_RETRY = (b"x-should-retry", b"false")
@@ -55,11 +58,15 @@ class Relay:
         self._lease = exchange.lease
         self._plan = plan
         self._tap: StreamTap | None = None
+        self._keep_alive: KeepAlive | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Relay the answer; the lease ends behind its last byte, or behind what came instead."""
         running = self._services.running
         interruption = running.open(receive)
+        wait_s = self._services.keep_alive_s
+        if wait_s and self._plan.head.stream and self._plan.dialect.is_conversation:
+            send = self._keep_alive = KeepAlive(send, wait_s, self._frame)
         try:
             with self._stack:
                 with interruption:
@@ -70,6 +77,8 @@ class Relay:
                     await self._break_off(send, GatewayFault("The gateway is shutting down."))
         finally:
             running.discard(interruption)
+            if self._keep_alive is not None:
+                self._keep_alive.cancel()
 
     async def _relay(self, send: Send) -> None:
         try:
@@ -86,7 +95,13 @@ class Relay:
                 headers, content_type = self._headers_of(route, response)
                 if status < 400 and content_type.startswith(b"text/event-stream"):
                     await self._relay_stream(route, response, headers, send)
-                elif route.translation is None:
+                    return
+                if self._keep_alive is not None:
+                    # Nothing can be put into a body.
+                    self._keep_alive.close()
+                if self._lease.status is not None:
+                    raise await self._too_late(route, response)
+                if route.translation is None:
                     await self._relay_body(route, response, headers, send)
                 else:
                     await self._translate_body(route, route.translation, response, headers, send)
@@ -179,30 +194,33 @@ class Relay:
     ) -> None:
         name, status, lease = route.client.name, response.status_code, self._lease
         _check_encoding(route, headers)
-        parts: list[bytes] = []
-        size = 0
-        async for part in response.stream:  # type: ignore[union-attr]
-            parts.append(part)
-            size += len(part)
-            if size > _READABLE_BODY_BYTES:
-                raise UpstreamBroken(f"The answer of the provider {name} is too long to be translated.")
-        body = b"".join(parts)
-        if status < 400:
-            answer = translation.body(body)
-        else:
-            said = translation.error(status, route.client.without_key(body))
-            answer = said or Failure(status, _wordless(name, status))
+        body = await _whole(route, response)
+        answer = translation.body(body) if status < 400 else self._failure_in(route, status, body)
         if isinstance(answer, Failure):
             lease.settle(Outcome.UPSTREAM, f"The provider {name} answered {status}: {answer.message}")
             status = answer.status
             told = self._plan.dialect.error_body(status, answer.message, code=answer.code, request_id=lease.request_id)
         elif self._plan.head.stream:
-            raise UpstreamBroken(f"The provider {name} sent no stream although one was asked for.")
+            raise UpstreamBroken(_NO_STREAM.format(name))
         else:
             told, lease.usage = answer
         lease.status = status
         await send_whole(send, status, [*without_body_headers(headers), JSON], told)
         lease.settle(Outcome.OK)
+
+    async def _too_late(self, route: Route, response: httpx.Response) -> RequestError:
+        """Return the error for an answer that is no stream, to a client whose stream has begun."""
+        status = response.status_code
+        if status < 400:
+            return UpstreamBroken(_NO_STREAM.format(route.client.name))
+        failure = self._failure_in(route, status, await _whole(route, response))
+        return UpstreamRefusal(failure.message, status=failure.status, code=failure.code)
+
+    def _failure_in(self, route: Route, status: int, body: bytes) -> Failure:
+        """Return what the provider's error says, with the status that says it to the client."""
+        client, body = route.client, route.client.without_key(body)
+        told, spoken = self._plan.dialect.name, route.dialect.name
+        return failure_between(told, spoken, status, body, otherwise=_wordless(client.name, status))
 
     def _headers_of(self, route: Route, response: httpx.Response) -> tuple[RawHeaders, bytes]:
         """The provider's headers that pass, with a request id (its own, or ours if it sends none); the content type."""
@@ -217,7 +235,21 @@ class Relay:
             headers.append(_DO_NOT_RETRY)
         return headers, given.get(b"content-type", b"").lower()
 
+    def _frame(self) -> list[Message]:
+        """What may fill a silence of the client's stream just now; it begins the response if nothing has."""
+        if self._tap is not None and self._tap.cut_inside_event:
+            return []
+        dialect, lease = self._plan.dialect, self._lease
+        frame: Message = {"type": "http.response.body", "body": dialect.keep_alive, "more_body": True}
+        if lease.status is not None:
+            return [frame]
+        lease.status = 200
+        headers = [*_EVENT_STREAM, *dialect.request_id_headers(lease.request_id)]
+        return [{"type": "http.response.start", "status": 200, "headers": headers}, frame]
+
     async def _start(self, send: Send, status: int, headers: RawHeaders) -> None:
+        if self._lease.status is not None:
+            return
         self._lease.status = status
         await send({"type": "http.response.start", "status": status, "headers": headers})
 
@@ -235,6 +267,10 @@ class Relay:
             event = self._tap.break_off(error.status, error.message, code=error.code)
             ending = b"\n\n" + event if self._tap.cut_inside_event else event
             await send({"type": "http.response.body", "body": ending, "more_body": False})
+        elif self._keep_alive is not None:
+            # Nothing but frames has been sent.
+            event = dialect.error_event(error.status, error.message, code=error.code)
+            await send({"type": "http.response.body", "body": event, "more_body": False})
         else:
             raise error
 
@@ -248,6 +284,17 @@ async def _let_it_end(chunks: AsyncIterator[bytes]) -> None:
     except (TimeoutError, httpx.TransportError):
         # It is closed then, and the next request opens another.
         return
+
+
+async def _whole(route: Route, response: httpx.Response) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    async for part in response.stream:  # type: ignore[union-attr]
+        parts.append(part)
+        size += len(part)
+        if size > _READABLE_BODY_BYTES:
+            raise UpstreamBroken(f"The answer of the provider {route.client.name} is too long to be translated.")
+    return b"".join(parts)
 
 
 def _check_encoding(route: Route, headers: RawHeaders) -> None:

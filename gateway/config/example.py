@@ -22,6 +22,7 @@ grace_s = 30                  # how long running streams may finish after SIGTER
 connect = 5.0
 first_byte = 120.0
 idle = 60.0                   # longest silence between two chunks
+keep_alive = 0                # a comment or ping for a client whose stream was silent for so long; 0: never
 
 [retry]
 attempts = 3                  # tries in all, per request, over all targets; only before the first byte

@@ -67,11 +67,15 @@ class ServerSettings(msgspec.Struct, frozen=True):
 
 
 class TimeoutSettings(msgspec.Struct, frozen=True):
-    """Upstream timeouts in seconds; `idle` is the longest silence between two chunks."""
+    """In seconds: those of upstream requests, `idle` being the longest silence between two chunks.
+
+    `keep_alive` is how long a client's stream may be silent before it gets a frame that says nothing; 0: for ever.
+    """
 
     connect: Seconds = 5.0
     first_byte: Seconds = 120.0
     idle: Seconds = 60.0
+    keep_alive: Annotated[float, Meta(ge=0, le=_DAY_S)] = 0.0
 
 
 class RetrySettings(msgspec.Struct, frozen=True):

@@ -19,7 +19,7 @@ from gateway.protocol.codec import Context, StreamDecoder, StreamEncoder
 from gateway.protocol.conversation import Conversation, Origin
 from gateway.protocol.dialect import StreamTap
 from gateway.protocol.events import Event, Failure, Stop, ToolCallStart, UsageReport
-from gateway.protocol.failure import failure_in, for_client
+from gateway.protocol.failure import for_client
 from gateway.protocol.identity import plain_name
 from gateway.protocol.messages import request_in as messages_request_in
 from gateway.protocol.messages import request_out as messages_request_out
@@ -115,11 +115,6 @@ class Translation:
             CODECS[self._client].encode_body(answer, self._context),
             Usage(usage.input, usage.output) if reported else None,
         )
-
-    def error(self, status: int, body: bytes) -> Failure | None:
-        """Return what the provider's error response says, with the status for the client; None for no message."""
-        failure = failure_in(self._provider, body, status)
-        return None if failure is None else for_client(self._client, failure)
 
 
 class StreamTranslation(StreamTap):

@@ -71,8 +71,7 @@ async def test_complaint_06_each_event_leaves_in_the_turn_that_brings_it(
         await app(scope, receive, note)
 
     gateway.app = noting  # type: ignore[assignment]
-    body = ask(client, model, stream=True, **({"stream_options": {"include_usage": True}} if client == "chat" else {}))
-    request = asyncio.create_task(gateway.post(PATHS[client], body))
+    request = asyncio.create_task(gateway.post(PATHS[client], ask(client, model, stream=True)))
     for event in events:
         said = len(log)
         up.go.release()

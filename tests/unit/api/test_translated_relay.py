@@ -10,7 +10,7 @@ import pytest
 from gateway.api.interruption import Reason
 from gateway.metrics.outcome import Outcome
 from tests.support.asgi import CONFIG, Answer, Gateway, event_stream, response
-from tests.support.grammar import Said, check_chat, check_messages, check_responses, frames
+from tests.support.grammar import check, check_chat, frames
 from tests.support.native import ANSWERS, BODIES, STREAMS
 
 PATHS = {"chat": "/v1/chat/completions", "messages": "/v1/messages", "responses": "/v1/responses"}
@@ -55,23 +55,21 @@ OVERLOADED = {
 
 
 def ask(client: str, model: str, **members: Any) -> bytes:
-    """The smallest request of a client."""
-    said = {"input": "hi"} if client == "responses" else {"messages": [{"role": "user", "content": "hi"}]}
-    limit = {"max_tokens": 50} if client == "messages" else {}
-    return json.dumps({"model": model, **said, **limit, **members}).encode()
+    """The smallest request of a client; a stream of chat is asked for with its usage."""
+    said: dict[str, Any] = (
+        {"input": "hi"} if client == "responses" else {"messages": [{"role": "user", "content": "hi"}]}
+    )
+    if client == "messages":
+        said["max_tokens"] = 50
+    if client == "chat" and members.get("stream"):
+        said["stream_options"] = {"include_usage": True}
+    return json.dumps({"model": model, **said, **members}).encode()
 
 
 def gateway_of(*answers: "httpx.Response | Exception") -> Gateway:
     """A gateway whose providers give these answers, one after the other."""
     left = list(answers)
     return Gateway(lambda _: left.pop(0), CONFIG + MORE)
-
-
-def check(client: str, wire: bytes) -> Said:
-    """Check a stream of any protocol."""
-    if client == "chat":
-        return check_chat(wire, include_usage=b'"usage":null' in wire)
-    return {"messages": check_messages, "responses": check_responses}[client](wire)
 
 
 def error_of(client: str, answer: Answer) -> dict[str, Any]:
@@ -369,9 +367,8 @@ async def test_an_answer_that_is_too_long_to_be_translated_is_a_502(monkeypatch:
 async def test_the_echo_provider_serves_every_protocol():
     """Responses are translated for it, with the full sequence of events."""
     gateway = gateway_of()
-    options = {"chat": {"stream_options": {"include_usage": True}}}
     for client, path in PATHS.items():
-        answer = await gateway.post(path, ask(client, "echo", stream=True, **options.get(client, {})))
+        answer = await gateway.post(path, ask(client, "echo", stream=True))
         assert check(client, answer.body).text == "hi"
     assert [finish.outcome for finish in gateway.ledger.finishes] == [Outcome.OK] * 3
     assert [finish.output_tokens for finish in gateway.ledger.finishes] == [1] * 3
@@ -379,9 +376,9 @@ async def test_the_echo_provider_serves_every_protocol():
 
 async def test_usage_is_told_to_a_client_that_asked_for_it_and_to_no_other():
     """The provider is asked in any case, so that tokens are counted."""
-    for options, wanted in (({}, False), ({"stream_options": {"include_usage": True}}, True)):
+    for options, wanted in ((None, False), ({"include_usage": True}, True)):
         gateway = gateway_of(event_stream(STREAMS["messages"](ANSWERS["text"])))
-        answer = await gateway.post(PATHS["chat"], ask("chat", "wordy", stream=True, **options))
+        answer = await gateway.post(PATHS["chat"], ask("chat", "wordy", stream=True, stream_options=options))
         assert (check_chat(answer.body, include_usage=wanted).usage is not None) == wanted
         assert gateway.ledger.finishes[0].output_tokens == 9
 

@@ -10,12 +10,12 @@ from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 
-from gateway.api.anthropic import messages
+from gateway.api.anthropic import count_tokens, messages
 from gateway.api.context import Services, exchanges
 from gateway.api.dialects import dialect_of
 from gateway.api.health import alive, greet, ready
 from gateway.api.models import list_models, show_model
-from gateway.api.openai import chat_completions
+from gateway.api.openai import chat_completions, embeddings, responses
 from gateway.api.responses import error_answer
 from gateway.errors import GatewayFault, RequestError
 
@@ -45,7 +45,7 @@ def create_app(services: Services, lifespan: Sequence[Lifespan] = ()) -> Litesta
     # The counted routes send their own ids; this hook would be a detour on the request path.
     uncounted = Router("/", route_handlers=[list_models, show_model, alive, ready, greet], after_request=add_request_id)
     return Litestar(
-        route_handlers=[chat_completions, messages, uncounted],
+        route_handlers=[chat_completions, responses, embeddings, messages, count_tokens, uncounted],
         dependencies={"exchange": Provide(exchanges(services), sync_to_thread=False)},
         exception_handlers={RequestError: _answer_error, HTTPException: _answer_http_error, Exception: _answer_bug},
         lifespan=[*lifespan, close_upstreams],
@@ -72,7 +72,7 @@ class _RouteError(RequestError):
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message, code="no_such_route")
-        self.status = status  # type: ignore[misc]
+        self.status = status
 
 
 def _answer_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:

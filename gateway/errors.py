@@ -13,6 +13,7 @@ GatewayError
     ├── UpstreamError            the provider's fault, counted as `upstream`
     │   ├── UpstreamUnreachable  502: nothing was sent, or nothing came back
     │   ├── UpstreamBroken       502: the answer broke off or is not HTTP
+    │   ├── UpstreamRefusal      the provider's own status: its error, where it cannot be passed on as a response
     │   └── UpstreamTimeout      504, counted as `timeout`
     └── GatewayFault             500, counted as `internal`: a bug in us, or a shutdown that cuts a request
 """
@@ -45,7 +46,7 @@ class ServeError(StartupError):
 class RequestError(GatewayError):
     """One request fails; `status` is the HTTP status and `outcome` how it is counted."""
 
-    status: ClassVar[int] = 500
+    status: int = 500
     outcome: ClassVar[Outcome] = Outcome.INTERNAL
 
     def __init__(self, message: str, *, param: str | None = None, code: str | None = None) -> None:
@@ -98,6 +99,14 @@ class UpstreamUnreachable(UpstreamError):
 
 class UpstreamBroken(UpstreamError):
     """The provider's answer broke off or was not valid HTTP."""
+
+
+class UpstreamRefusal(UpstreamError):
+    """The provider answered with an error after the client's stream had begun."""
+
+    def __init__(self, message: str, *, status: int, code: str | None) -> None:
+        super().__init__(message, code=code)
+        self.status = status
 
 
 class UpstreamTimeout(UpstreamError):

@@ -33,6 +33,7 @@ class Services:
         self.upstreams = upstreams
         self.catalog = Catalog(upstreams)
         self.authenticator = Authenticator(settings.keys, open_to_all=settings.no_auth)
+        self.keep_alive_s = settings.timeouts.keep_alive
         self.max_body_bytes = settings.server.max_body_mb << 20
         self.clock = clock
         self.new_id = new_id or random_request_ids()

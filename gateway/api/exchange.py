@@ -9,7 +9,8 @@ from litestar.types import ASGIApp, HTTPScope
 
 from gateway.api.body import ClientLeft, read_body
 from gateway.api.context import Exchange
-from gateway.api.responses import Refusal, Relay, Vanished
+from gateway.api.relay import Relay
+from gateway.api.responses import OwnAnswer, Refusal, Vanished
 from gateway.errors import InvalidRequest, RequestError
 from gateway.protocol.dialect import Dialect
 from gateway.protocol.errors import MalformedRequest
@@ -31,6 +32,8 @@ async def answer(request: Request[Any, Any, Any], exchange: Exchange, dialect: D
             return Refusal(exchange, dialect, InvalidRequest(error.message, param=error.param))
         except ClientLeft:
             return Vanished(exchange)
+        if plan.own_answer is not None:
+            return OwnAnswer(exchange, dialect, plan.own_answer)
         return Relay(exchange, plan)
 
 
@@ -42,7 +45,7 @@ async def _plan(request: Request[Any, Any, Any], exchange: Exchange, dialect: Di
     body = await read_body(request.receive, length, services.max_body_bytes, ends_by_length=ends_by_it)
     head = parse_head(body)
     lease.model = head.model
-    plan = services.upstreams.plan(dialect, head, body, for_provider(headers))
+    plan = services.upstreams.plan(dialect, head, body, for_provider(headers), lease.request_id)
     # A name that only a pattern matches may be anybody's invention: it gets a row of its own once a provider knows it.
     if plan.is_configured_by_name or services.counts.knows(head.model):
         lease.attribute(head.model)

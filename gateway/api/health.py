@@ -26,4 +26,4 @@ async def ready(request: Request[Any, Any, Any]) -> Response[dict[str, str]]:
 @route("/", http_method=[HttpMethod.GET, HttpMethod.HEAD], media_type=MediaType.TEXT)
 async def greet() -> str:
     """Say what this is; coding agents probe it with HEAD."""
-    return f"gateway {__version__}: POST /v1/chat/completions, POST /v1/messages, GET /v1/models\n"
+    return f"gateway {__version__}: POST /v1/chat/completions, /v1/responses and /v1/messages, GET /v1/models\n"

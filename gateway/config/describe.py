@@ -23,6 +23,7 @@ def _settings(settings: Settings) -> list[tuple[str, ...]]:
         ("listen", f"{server.host} port {server.port}, {server.workers} worker{'s' if server.workers > 1 else ''}"),
         ("limits", f"body {server.max_body_mb} MB, grace {server.grace_s:g} s"),
         ("timeouts", f"connect {timeouts.connect:g} s, first byte {timeouts.first_byte:g} s, idle {timeouts.idle:g} s"),
+        ("keep-alive", f"after {timeouts.keep_alive:g} s of silence" if timeouts.keep_alive else "none"),
         ("retry", f"{settings.retry.attempts} attempts in all"),
         ("log", f"{log.level}, {log.format}, {log.ring} records kept per worker"),
     ]

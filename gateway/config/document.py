@@ -10,6 +10,7 @@ from gateway.config.settings import (
     Kind,
     LogSettings,
     Model,
+    Protocol,
     RetrySettings,
     ServerSettings,
     Text,
@@ -31,6 +32,7 @@ class ProviderTable(msgspec.Struct, frozen=True):
     headers: dict[str, str] = msgspec.field(default_factory=dict)
     transport: Transport = "lean"
     usage: bool = True
+    protocols: tuple[Protocol, ...] | None = None
 
 
 class KeyTable(msgspec.Struct, frozen=True):

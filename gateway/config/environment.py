@@ -75,7 +75,8 @@ def providers_from_environment(environ: Mapping[str, str]) -> tuple[tuple[Provid
     ollama = environ.get("OLLAMA_HOST", "").strip()
     if ollama:
         url = _base_url({"OLLAMA_HOST": ollama_url(ollama)}, "OLLAMA_HOST", "", "openai")
-        add(Provider(name="ollama", kind="openai", base_url=url), OLLAMA_GLOBS)
+        # Older versions have no `/responses`; translated to chat, its clients are served by all of them.
+        add(Provider(name="ollama", kind="openai", base_url=url, protocols=("chat",)), OLLAMA_GLOBS)
     return (*providers, ECHO_PROVIDER), (*models, ECHO_MODEL)
 
 

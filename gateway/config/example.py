@@ -22,6 +22,7 @@ grace_s = 30                  # how long running streams may finish after SIGTER
 connect = 5.0
 first_byte = 120.0
 idle = 60.0                   # longest silence between two chunks
+keep_alive = 0                # a comment or ping for a client whose stream was silent for so long; 0: never
 
 [retry]
 attempts = 3                  # tries in all, per request, over all targets; only before the first byte
@@ -46,6 +47,7 @@ ring = 1000                   # records kept per worker for the dashboard
 # headers = { "x-team" = "search" }     # extra headers, sent as they are
 # transport = "lean"                    # lean | httpcore (HTTP/2, proxies)
 # usage = true                          # ask for token usage where the client did not, and withhold that chunk
+# protocols = ["chat", "responses"]     # what it speaks: chat, responses, messages; other clients get the first of it
 #
 # [[providers]]
 # name = "anthropic"
@@ -56,6 +58,7 @@ ring = 1000                   # records kept per worker for the dashboard
 # name = "ollama"
 # kind = "openai"
 # base_url = "http://127.0.0.1:11434/v1"
+# protocols = ["chat"]                  # many servers know nothing but /chat/completions; the rest is translated
 
 # Models: what clients ask for. An exact name wins over the longest matching glob. The model `echo` is always there:
 # it streams the last user message back, with no key and no provider.

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from gateway.config.document import Document, KeyTable, ProviderTable
 from gateway.config.schema import nearest
-from gateway.config.settings import ClientKey, Headers, Kind, Model, Provider, Secret, Target
+from gateway.config.settings import ClientKey, Headers, Kind, Model, Protocol, Provider, Secret, Target
 from gateway.errors import ConfigError
 from gateway.logs.redaction import is_sensitive_name
 
@@ -75,7 +75,7 @@ class Resolver:
         if table.name == ECHO and table.kind != "echo":
             raise self._error(f"{field}.name", "echo is the name of the built-in provider; choose another")
         if table.kind == "echo":
-            for setting in ("base_url", "api_key", "api_key_env", "api_key_file"):
+            for setting in ("base_url", "api_key", "api_key_env", "api_key_file", "protocols"):
                 if getattr(table, setting) is not None:
                     raise self._error(f"{field}.{setting}", "means nothing to a provider of the kind echo; remove it")
             return Provider(name=table.name, kind="echo")
@@ -90,7 +90,17 @@ class Resolver:
             headers=self._headers(table, field),
             transport=table.transport,
             usage=table.usage,
+            protocols=self._protocols(table, field),
         )
+
+    def _protocols(self, table: ProviderTable, field: str) -> tuple[Protocol, ...]:
+        if table.protocols is None:
+            return ()
+        if table.kind == "anthropic" and table.protocols != ("messages",):
+            raise self._error(f"{field}.protocols", 'is always ["messages"] for the kind anthropic; remove it')
+        if not table.protocols or len(set(table.protocols)) < len(table.protocols):
+            raise self._error(f"{field}.protocols", 'must name each protocol once, such as ["chat", "responses"]')
+        return table.protocols
 
     def _base_url(self, table: ProviderTable, field: str) -> str:
         try:

@@ -63,6 +63,8 @@ def describe(shape: Any) -> str:
             return f"one of {', '.join(map(str, values[:-1]))} or {values[-1]}"
         case inspect.DictType():
             return "a table of strings"
+        case inspect.VarTupleType():
+            return f"a list, each entry {describe(get_args(shape)[0])}"
         case inspect.UnionType():
             return describe(next(member for member in get_args(shape) if member is not type(None)))
         case other:

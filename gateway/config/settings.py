@@ -17,6 +17,7 @@ Text = Annotated[str, Meta(min_length=1)]
 Kind = Literal["openai", "anthropic", "echo"]
 Transport = Literal["lean", "httpcore"]
 Strategy = Literal["ordered", "weighted"]
+Protocol = Literal["chat", "responses", "messages"]
 
 
 class Secret:
@@ -66,11 +67,15 @@ class ServerSettings(msgspec.Struct, frozen=True):
 
 
 class TimeoutSettings(msgspec.Struct, frozen=True):
-    """Upstream timeouts in seconds; `idle` is the longest silence between two chunks."""
+    """In seconds: those of upstream requests, `idle` being the longest silence between two chunks.
+
+    `keep_alive` is how long a client's stream may be silent before it gets a frame that says nothing; 0: for ever.
+    """
 
     connect: Seconds = 5.0
     first_byte: Seconds = 120.0
     idle: Seconds = 60.0
+    keep_alive: Annotated[float, Meta(ge=0, le=_DAY_S)] = 0.0
 
 
 class RetrySettings(msgspec.Struct, frozen=True):
@@ -89,7 +94,10 @@ class LogSettings(msgspec.Struct, frozen=True):
 
 
 class Provider(msgspec.Struct, frozen=True):
-    """An upstream; `base_url` has no trailing slash and, for the kind anthropic, always ends in `/v1`."""
+    """An upstream; `base_url` has no trailing slash and, for the kind anthropic, always ends in `/v1`.
+
+    `protocols` are those that it speaks; clients of others are translated to the first. Empty: what its kind speaks.
+    """
 
     name: str
     kind: Kind
@@ -98,6 +106,7 @@ class Provider(msgspec.Struct, frozen=True):
     headers: Headers = msgspec.field(default_factory=Headers)
     transport: Transport = "lean"
     usage: bool = True
+    protocols: tuple[Protocol, ...] = ()
 
 
 class Target(msgspec.Struct, frozen=True):

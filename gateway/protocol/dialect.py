@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
+from gateway.protocol.events import Failure
 from gateway.protocol.sse import MAX_EVENT_BYTES, SseSplitter
 from gateway.protocol.usage import Usage
 
@@ -13,16 +14,17 @@ class StreamTap(ABC):
     What it hands on are complete events: a stream that breaks can then end with an in-band error that the client is
     able to read. `usage` is what was reported so far; `complete` tells that the answer is whole, `ended` that its last
     event has come as well, and `failed` that the provider itself reported an error in the stream, or broke off where
-    only a translation notices.
+    only a translation notices, which then says in `failure` what it was.
     """
 
-    __slots__ = ("complete", "ended", "failed", "usage")
+    __slots__ = ("complete", "ended", "failed", "failure", "usage")
 
     def __init__(self) -> None:
         self.usage: Usage | None = None
         self.complete = False
         self.ended = False
         self.failed = False
+        self.failure: Failure | None = None
 
     @abstractmethod
     def feed(self, chunk: bytes) -> bytes:
@@ -31,6 +33,10 @@ class StreamTap(ABC):
     @abstractmethod
     def finish(self) -> bytes:
         """Return what is left to hand on at a clean end of the stream."""
+
+    @abstractmethod
+    def finish_cut(self) -> bytes:
+        """Return what ends a complete answer well although the connection broke behind it; half an event is dropped."""
 
     @property
     @abstractmethod
@@ -60,6 +66,10 @@ class EventTap(StreamTap):
         rest = self._splitter.rest()
         return rest if rest and self.observe(rest) else b""
 
+    def finish_cut(self) -> bytes:
+        """Return nothing: the client has been handed what makes its answer complete."""
+        return b""
+
     @property
     def cut_inside_event(self) -> bool:
         """Whether an event was too long to be handed on whole, and has not ended."""
@@ -74,6 +84,8 @@ class Dialect(ABC):
     """One wire protocol."""
 
     name: ClassVar[str]
+    is_conversation: ClassVar[bool] = True
+    """Whether it can be translated: it asks for an answer to a conversation, which all such protocols have."""
     upstream_path: ClassVar[str]
     """The path of the operation below a provider's base URL."""
     keep_alive: ClassVar[bytes] = b": keep-alive\n\n"
@@ -98,6 +110,10 @@ class Dialect(ABC):
     @abstractmethod
     def usage_of(self, body: bytes) -> Usage | None:
         """Return the usage that a whole response body reports, or None."""
+
+    def answer_without_provider(self, body: bytes) -> bytes | None:
+        """Return the gateway's own answer to a request whose provider has none, or None. Raises MalformedRequest."""
+        return None
 
     @abstractmethod
     def request_id_headers(self, request_id: str) -> list[tuple[bytes, bytes]]:

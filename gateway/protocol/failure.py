@@ -96,6 +96,16 @@ def failure_of(
     return Failure(status, text, OVERLOADED if is_overload else code if isinstance(code, str) else None)
 
 
+def failure_between(client: str, provider: str, status: int, body: bytes, *, otherwise: str) -> Failure:
+    """Return what an error response of a provider says to a client, both by the names of their dialects.
+
+    `otherwise` is the text for a body that has none.
+    """
+    origin = Origin(provider)
+    said = failure_in(origin, body, status) or failure_of(origin, otherwise, None, None, status)
+    return for_client(Origin(client), said)
+
+
 def for_client(client: Origin, failure: Failure) -> Failure:
     """Return the failure with the status that says the same in the client's protocol."""
     if failure.code != OVERLOADED:

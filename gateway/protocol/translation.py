@@ -19,7 +19,7 @@ from gateway.protocol.codec import Context, StreamDecoder, StreamEncoder
 from gateway.protocol.conversation import Conversation, Origin
 from gateway.protocol.dialect import StreamTap
 from gateway.protocol.events import Event, Failure, Stop, ToolCallStart, UsageReport
-from gateway.protocol.failure import failure_in, for_client
+from gateway.protocol.failure import for_client
 from gateway.protocol.identity import plain_name
 from gateway.protocol.messages import request_in as messages_request_in
 from gateway.protocol.messages import request_out as messages_request_out
@@ -116,21 +116,16 @@ class Translation:
             Usage(usage.input, usage.output) if reported else None,
         )
 
-    def error(self, status: int, body: bytes) -> Failure | None:
-        """Return what the provider's error response says, with the status for the client; None for no message."""
-        failure = failure_in(self._provider, body, status)
-        return None if failure is None else for_client(self._client, failure)
-
 
 class StreamTranslation(StreamTap):
     """Turns the stream of a provider into that of a client, event by event; each leaves in the call that brings it.
 
     A stream that ends too early comes out with an error in the client's protocol, and `failed` is set: `failure` says
-    why. After a stop reason the answer is `complete` although the stream goes on; `finish` then ends it well, also
-    when the connection broke.
+    why. After a stop reason the answer is `complete` although the stream goes on; `finish` then ends it well, and
+    `finish_cut` does when the connection broke.
     """
 
-    __slots__ = ("_decoder", "_encoder", "_names", "_sequencer", "failure")
+    __slots__ = ("_decoder", "_encoder", "_names", "_sequencer")
 
     def __init__(self, client: Origin, provider: Origin, context: Context) -> None:
         super().__init__()
@@ -138,7 +133,6 @@ class StreamTranslation(StreamTap):
         self._encoder = CODECS[client].stream_encoder(context)
         self._sequencer = Sequencer()
         self._names = original_names(context.conversation)
-        self.failure: Failure | None = None
 
     def feed(self, chunk: bytes) -> bytes:
         """Return the client's events for those that `chunk` completes."""
@@ -147,6 +141,10 @@ class StreamTranslation(StreamTap):
     def finish(self) -> bytes:
         """Return the end of the client's stream: a good one after a stop reason, an error without."""
         return self._pass(self._decoder.finish())
+
+    def finish_cut(self) -> bytes:
+        """Return the same for a stream whose connection broke."""
+        return self._pass(self._decoder.finish_cut())
 
     @property
     def cut_inside_event(self) -> bool:

@@ -3,18 +3,20 @@
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 import httpx
 import msgspec
 import structlog
 
-from gateway.config import Model, Settings, Target
+from gateway.config import Settings, Target
 from gateway.errors import InvalidRequest, ModelNotFound, RequestError
 from gateway.protocol.dialect import Dialect
+from gateway.protocol.errors import MalformedRequest
 from gateway.protocol.request import RequestHead, rewrite
-from gateway.upstream.headers import RawHeaders
+from gateway.protocol.translation import Translation
+from gateway.upstream.headers import RawHeaders, for_other_protocol
 from gateway.upstream.provider import ProviderClient, TransportFactory
 from gateway.upstream.retry import (
     asked_wait_s,
@@ -29,16 +31,30 @@ from gateway.upstream.router import Router, order_targets
 log = structlog.get_logger("gateway.upstream")
 
 
+class Route(msgspec.Struct):
+    """One target that can serve a request, and how: passed on as it came, or translated."""
+
+    client: ProviderClient
+    target: Target
+    dialect: Dialect
+    """The provider's."""
+    headers: RawHeaders
+    translation: Translation | None = None
+    translated_body: bytes = b""
+
+
 class Plan(msgspec.Struct):
-    """A request that has been routed: what to send, and to which targets in which order."""
+    """A request that has been routed: what came, and by which routes it may go up, in their order."""
 
     dialect: Dialect
+    """The client's."""
     head: RequestHead
     body: bytes
-    headers: RawHeaders
-    targets: list[tuple[ProviderClient, Target]]
+    routes: list[Route]
     is_configured_by_name: bool
     """Whether the model's name stands in the configuration, and not only a pattern that matches it."""
+    own_answer: bytes | None = None
+    """The gateway's own answer, if there is no route."""
 
 
 class Attempts(Protocol):
@@ -73,59 +89,96 @@ class Upstreams:
         self._draw = draw
         self._now = now
 
-    def plan(self, dialect: Dialect, head: RequestHead, body: bytes, headers: RawHeaders) -> Plan:
-        """Route a request.
+    def plan(self, dialect: Dialect, head: RequestHead, body: bytes, headers: RawHeaders, request_id: str) -> Plan:
+        """Route a request; `request_id` also names a translated answer that has no id of its own.
 
-        Raises ModelNotFound when no configured model matches, and InvalidRequest when none of the model's providers
-        speaks the client's protocol.
+        A target that cannot be told the request in its provider's protocol is left out. Raises ModelNotFound when no
+        configured model matches, MalformedRequest when no target can be told, and InvalidRequest when none serves what
+        is asked for.
         """
         model = self.router.match(head.model)
         if model is None:
             raise ModelNotFound(
                 f"The model `{head.model}` is not configured here; GET /v1/models lists those that are.", param="model"
             )
-        targets = [(self.providers[target.provider], target) for target in order_targets(model, self._draw)]
-        speaking = [(client, target) for client, target in targets if dialect in client.dialects]
-        if not speaking:
-            raise _wrong_protocol(dialect, head, model, [client for client, _ in targets])
-        return Plan(dialect, head, body, headers, speaking, model.name == head.model)
+        plan = Plan(dialect, head, body, [], model.name == head.model)
+        refusal: MalformedRequest | None = None
+        unable: list[str] = []
+        for target in order_targets(model, self._draw):
+            client = self.providers[target.provider]
+            spoken = client.dialect_for(dialect)
+            if spoken is dialect:
+                plan.routes.append(Route(client, target, dialect, headers))
+            elif spoken is None:
+                # The first target is the one that will have the conversation: another one's count is not its count.
+                if not plan.routes and (own_answer := dialect.answer_without_provider(body)) is not None:
+                    plan.own_answer = own_answer
+                    return plan
+                unable.append(client.name)
+            else:
+                try:
+                    plan.routes.append(self._translated(plan, client, target, spoken, headers, request_id))
+                except MalformedRequest as error:
+                    refusal = refusal or error
+        if not plan.routes:
+            raise refusal or InvalidRequest(
+                f"The model `{head.model}` is served by {', '.join(unable)}, which has no {dialect.upstream_path}.",
+                param="model",
+            )
+        return plan
 
-    async def open(self, plan: Plan, attempts: Attempts) -> tuple[ProviderClient, httpx.Response]:
-        """Return the provider that answered and its response, whose body is still to be read.
+    def _translated(
+        self,
+        plan: Plan,
+        client: ProviderClient,
+        target: Target,
+        spoken: Dialect,
+        headers: RawHeaders,
+        request_id: str,
+    ) -> Route:
+        translation = Translation(
+            plan.dialect.name, spoken.name, plan.body, answer_id=request_id, created=int(self._now())
+        )
+        body = translation.request(target.model or plan.head.model, ask_for_usage=client.reports_usage)
+        return Route(client, target, spoken, for_other_protocol(headers), translation, body)
+
+    async def open(self, plan: Plan, attempts: Attempts) -> tuple[Route, httpx.Response]:
+        """Return the route on which an answer came and the response, whose body is still to be read.
 
         An answer that is an error after the last try is returned like any other; a RequestError is raised when there
         is none. The tries go over all targets in turn, with a wait before each further round. A target that was sent
         the request and did not answer it is out: it may be working on it.
         """
-        targets = list(plan.targets)
+        routes = list(plan.routes)
         position, rounds = 0, 0
         for tries_left in range(self._tries - 1, -1, -1):
-            client, target = targets[position]
+            route = routes[position]
+            client = route.client
             attempts.provider = client.name
             attempts.attempts += 1
             asked: float | None = None
             try:
-                response = await client.send(plan.dialect, plan.headers, _body_for(plan, client, target))
+                response = await client.send(route.dialect, route.headers, _body_for(plan, route))
             except RequestError as error:
                 if was_sent(error):
-                    del targets[position]
+                    del routes[position]
                 else:
                     position += 1
-                if not (tries_left and targets and is_retryable_fault(error)):
+                if not (tries_left and routes and is_retryable_fault(error)):
                     raise
                 failure = error.message
             else:
                 status = response.status_code
                 if not (tries_left and is_retryable_status(status)):
-                    return client, response
+                    return route, response
                 asked = asked_wait_s({name.lower(): value for name, value in response.headers.raw}, self._now())
-                if asked is not None and not is_worth_waiting(asked) and len(targets) == 1:
-                    return client, response
+                if asked is not None and not is_worth_waiting(asked) and len(routes) == 1:
+                    return route, response
                 await response.aclose()
                 position += 1
                 failure = f"status {status}"
             wait = 0.0
-            if position >= len(targets):
+            if position >= len(routes):
                 position, rounds = 0, rounds + 1
                 wait = max(asked or 0.0, backoff_s(rounds, self._draw()))
             log.warning("retry", model=plan.head.model, provider=client.name, failure=failure, wait_s=round(wait, 3))
@@ -139,26 +192,20 @@ class Upstreams:
             await client.aclose()
 
 
-def usage_is_ours_alone(plan: Plan, client: ProviderClient) -> bool:
+def usage_is_ours_alone(plan: Plan, route: Route) -> bool:
     """Whether the gateway asks for a usage chunk that the client of an OpenAI stream has not asked for."""
     return (
-        plan.dialect.name == "chat" and bool(plan.head.stream) and not plan.head.asks_for_usage and client.reports_usage
+        plan.dialect.name == "chat"
+        and bool(plan.head.stream)
+        and not plan.head.asks_for_usage
+        and route.client.reports_usage
     )
 
 
-def _body_for(plan: Plan, client: ProviderClient, target: Target) -> bytes:
-    include_usage = usage_is_ours_alone(plan, client)
-    if target.model is None and not include_usage:
+def _body_for(plan: Plan, route: Route) -> bytes:
+    if route.translation is not None:
+        return route.translated_body
+    include_usage = usage_is_ours_alone(plan, route)
+    if route.target.model is None and not include_usage:
         return plan.body
-    return rewrite(plan.body, model=target.model, include_usage=include_usage)
-
-
-def _wrong_protocol(
-    dialect: Dialect, head: RequestHead, model: Model, clients: Sequence[ProviderClient]
-) -> InvalidRequest:
-    routes = sorted({f"/v1{spoken.upstream_path}" for client in clients for spoken in client.dialects})
-    return InvalidRequest(
-        f"The model `{head.model}` is served by {', '.join(client.name for client in clients)}, which does not speak "
-        f"the protocol of /v1{dialect.upstream_path}; call {' or '.join(routes)} instead.",
-        param="model",
-    )
+    return rewrite(plan.body, model=route.target.model, include_usage=include_usage)

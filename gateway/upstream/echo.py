@@ -1,4 +1,4 @@
-"""The built-in provider: it streams the last user message back, word by word, in either protocol.
+"""The built-in provider: it streams the last user message back, word by word, in chat completions or in messages.
 
 It stands behind the same transport seam as every other provider, so a request to it takes the whole road of a real
 one. A token is a word: the input counts the words of all messages, the output the words that come back.
@@ -13,12 +13,16 @@ import httpx
 import msgspec
 
 from gateway.protocol.anthropic_messages import MESSAGES
+from gateway.protocol.anthropic_tokens import COUNT_TOKENS
 from gateway.protocol.dialect import Dialect
 from gateway.protocol.openai_chat import CHAT
 from gateway.protocol.sse import encode_event
 
 _JSON_HEADERS = [(b"content-type", b"application/json")]
 _SSE_HEADERS = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")]
+
+
+_SPOKEN: tuple[Dialect, ...] = (CHAT, MESSAGES, COUNT_TOKENS)
 
 
 class _Message(msgspec.Struct):
@@ -54,7 +58,7 @@ _request_decoder = msgspec.json.Decoder(_Request)
 
 
 class EchoTransport(httpx.AsyncBaseTransport):
-    """Answers chat completions and messages by itself.
+    """Answers chat completions, messages and counts of tokens by itself.
 
     `clock` gives Unix seconds for the `created` member; `word_delay_s` slows a stream down to the pace of a model.
     """
@@ -66,12 +70,15 @@ class EchoTransport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Return the echo, or a 400 in the protocol of the path."""
-        dialect: Dialect = MESSAGES if request.url.path.endswith(MESSAGES.upstream_path) else CHAT
+        dialect = next(spoken for spoken in _SPOKEN if request.url.path.endswith(spoken.upstream_path))
         try:
             asked = _request_decoder.decode(await request.aread())
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             body = dialect.error_body(400, f"The echo provider cannot read the request: {error}.")
             return httpx.Response(400, headers=_JSON_HEADERS, stream=httpx.ByteStream(body))
+        if dialect is COUNT_TOKENS:
+            counted = msgspec.json.encode({"input_tokens": asked.input_tokens()})
+            return httpx.Response(200, headers=_JSON_HEADERS, stream=httpx.ByteStream(counted))
         speak = _speak_messages if dialect is MESSAGES else _speak_chat
         answer = speak(asked, f"echo-{next(self._numbers)}", int(self._clock()))
         if asked.stream:

@@ -54,14 +54,33 @@ _NEVER_DOWN = _HOP_BY_HOP | {
 }
 
 
+# The body is written anew.
+_OF_THE_BODY = frozenset({b"content-type", b"content-encoding", b"content-digest", b"content-md5", b"etag", b"digest"})
+
+
 def for_provider(client_headers: Iterable[tuple[bytes, bytes]]) -> RawHeaders:
     """Return the client's headers that are passed on; names are lower case, as ASGI gives them."""
     return _filtered(client_headers, _NEVER_UP)
 
 
+# What only a provider of the client's own protocol understands, and the SDK's account of itself.
+_OF_A_PROTOCOL = (b"anthropic-", b"openai-", b"x-stainless-")
+
+
+def for_other_protocol(headers: RawHeaders) -> RawHeaders:
+    """Return what `for_provider` gave, as it fits a translated body for a provider of another protocol."""
+    kept = [header for header in headers if not header[0].startswith(_OF_A_PROTOCOL) and header[0] not in _OF_THE_BODY]
+    return [*kept, (b"content-type", b"application/json")]
+
+
 def for_client(provider_headers: Iterable[tuple[bytes, bytes]]) -> RawHeaders:
     """Return the provider's headers that are passed on, with their names in lower case, as ASGI wants them."""
     return _filtered(((name.lower(), value) for name, value in provider_headers), _NEVER_DOWN)
+
+
+def without_body_headers(headers: RawHeaders) -> RawHeaders:
+    """Return what `for_client` gave without what describes a body that the client does not get."""
+    return [header for header in headers if header[0] not in _OF_THE_BODY]
 
 
 def _filtered(headers: Iterable[tuple[bytes, bytes]], dropped: frozenset[bytes]) -> RawHeaders:

@@ -8,15 +8,26 @@ import httpx
 from gateway.config import Provider, TimeoutSettings
 from gateway.errors import GatewayFault, RequestError, UpstreamBroken, UpstreamTimeout, UpstreamUnreachable
 from gateway.protocol.anthropic_messages import MESSAGES
+from gateway.protocol.anthropic_tokens import COUNT_TOKENS
 from gateway.protocol.dialect import Dialect
 from gateway.protocol.openai_chat import CHAT
+from gateway.protocol.openai_embeddings import EMBEDDINGS
+from gateway.protocol.openai_responses import RESPONSES
 from gateway.upstream.headers import RawHeaders
 from gateway.upstream.http1 import ENCODED_HEAD, Head
 
-DIALECTS_OF_KIND: dict[str, tuple[Dialect, ...]] = {
-    "openai": (CHAT,),
+# The protocols of each kind, unless the configuration says otherwise; clients of others are translated to the first.
+_PROTOCOLS_OF_KIND: dict[str, tuple[Dialect, ...]] = {
+    "openai": (CHAT, RESPONSES),
     "anthropic": (MESSAGES,),
     "echo": (CHAT, MESSAGES),
+}
+_PROTOCOLS: dict[str, Dialect] = {dialect.name: dialect for dialect in (CHAT, RESPONSES, MESSAGES)}
+# What is passed on to providers of a kind and is never translated.
+_ONLY_PASSED_ON: dict[str, tuple[Dialect, ...]] = {
+    "openai": (EMBEDDINGS,),
+    "anthropic": (COUNT_TOKENS,),
+    "echo": (COUNT_TOKENS,),
 }
 
 # The version that the official SDKs send; a client that sends its own keeps it.
@@ -40,7 +51,8 @@ class ProviderClient:
         self.name = provider.name
         self.kind = provider.kind
         self.reports_usage = provider.usage
-        self.dialects = DIALECTS_OF_KIND[provider.kind]
+        self.protocols = tuple(_PROTOCOLS[name] for name in provider.protocols) or _PROTOCOLS_OF_KIND[provider.kind]
+        self.dialects = (*self.protocols, *_ONLY_PASSED_ON[provider.kind])
         self._transport = transport
         self._key = provider.api_key.reveal().encode() if provider.api_key is not None else b""
         base = provider.base_url or _NOWHERE
@@ -58,6 +70,14 @@ class ProviderClient:
                 "read": timeouts.idle,
             }
         }
+
+    def dialect_for(self, client: Dialect) -> Dialect | None:
+        """Return the dialect in which a client's request goes up: its own if the provider speaks it, else the one that
+        it is translated to; None if the provider cannot serve it.
+        """
+        if client in self.dialects:
+            return client
+        return self.protocols[0] if client.is_conversation else None
 
     async def send(self, dialect: Dialect, headers: RawHeaders, body: bytes) -> httpx.Response:
         """Send a request and return the response as soon as its head is there; the body is still to be read.

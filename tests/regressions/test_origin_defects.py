@@ -5,9 +5,8 @@ so the test would have found the defect; the gateway gives the right one.
 """
 
 import asyncio
-import selectors
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +27,7 @@ from gateway.metrics.percentiles import percentiles_ms
 from gateway.metrics.snapshot import Snapshot
 from tests.support.asgi import Body, Gateway, Ledger, event_stream
 from tests.support.dashboard_scene import make_scene, make_snapshot
+from tests.support.hurry import hurried
 from tests.support.metrics import Instance, of_latencies
 
 CHAT = "/v1/chat/completions"
@@ -273,29 +273,6 @@ def test_the_default_address_is_not_the_whole_network(tmp_path: Path) -> None:
     origin_host = "0.0.0.0"
     assert origin_host != "127.0.0.1"
     assert load(path=None, environ={}, overrides={}, cwd=tmp_path).server.host == "127.0.0.1"
-
-
-class Hurry(selectors.DefaultSelector):
-    """Does not wait: the time that a loop would have waited is added to its clock."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.skipped_s = 0.0
-
-    def select(self, timeout: float | None = None) -> Any:
-        self.skipped_s += timeout or 0.0
-        return super().select(0)
-
-
-def hurried(main: Callable[[], Coroutine[Any, Any, None]]) -> float:
-    """Run without waiting; returns how many seconds it would have taken."""
-    selector = Hurry()
-    loop = asyncio.SelectorEventLoop(selector)
-    begin = loop.time()
-    loop.time = lambda: begin + selector.skipped_s  # type: ignore[method-assign]
-    with asyncio.Runner(loop_factory=lambda: loop) as runner:
-        runner.run(main())
-    return selector.skipped_s
 
 
 class SlowBody(Body):

@@ -7,7 +7,9 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
+
+from tests.support.native import ANSWERS, BODIES, STREAMS
 
 CHUNK = b'data: {"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[%s]}\n\n'
 WORD = CHUNK % b'{"index":0,"delta":{"content":"word "},"finish_reason":null}'
@@ -54,19 +56,21 @@ class Upstream:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while head := await reader.readuntil(b"\r\n\r\n"):
+                path = head.split(b" ", 2)[1].decode()
                 fields = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:] if line)
                 body = json.loads(await reader.readexactly(int(fields[b"content-length"])))
                 self.bodies.append(body)
-                await self._answer(body["model"], bool(body.get("stream")), reader, writer)
+                await self.answer(path, body["model"], bool(body.get("stream")), reader, writer)
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
             self.closed_at.append(time.monotonic())
             writer.close()
 
-    async def _answer(
-        self, model: str, stream: bool, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    async def answer(
+        self, path: str, model: str, stream: bool, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
+        """Answer one request."""
         if model == "silent":
             await reader.readexactly(1)
         if model == "refuse":
@@ -126,10 +130,45 @@ def _piece(data: bytes) -> bytes:
     return b"%x\r\n%s\r\n" % (len(data), data)
 
 
+class Speaker(Upstream):
+    """A provider of all protocols; behind its last slash, the model's name is that of an answer of `native.ANSWERS`.
+
+    Before it, `cut` breaks the stream off in its middle and closes the connection, and `overloaded` refuses.
+    """
+
+    async def answer(
+        self, path: str, model: str, stream: bool, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        """Answer as the service of that path would."""
+        how, _, name = model.rpartition("/")
+        protocol = {"/v1/chat/completions": "chat", "/v1/messages": "messages", "/v1/responses": "responses"}[path]
+        if how.endswith("overloaded"):
+            status, kind = (529, "overloaded_error") if protocol == "messages" else (503, "server_error")
+            answer = json.dumps({"type": "error", "error": {"type": kind, "message": "overloaded"}}).encode()
+            writer.write(_head(status, b"application/json", len(answer)) + answer)
+        elif stream:
+            wire = STREAMS[protocol](ANSWERS[name])
+            writer.write(_head(200, b"text/event-stream", None))
+            size = len(wire) * 3 // 5 if how.endswith("cut") else len(wire)
+            for start in range(0, size, 97):
+                writer.write(_piece(wire[start : min(start + 97, size)]))
+                await writer.drain()
+            if size < len(wire):
+                raise ConnectionResetError
+            writer.write(b"0\r\n\r\n")
+        else:
+            answer = BODIES[protocol](ANSWERS[name])
+            writer.write(_head(200, b"application/json", len(answer)) + answer)
+        await writer.drain()
+
+
+U = TypeVar("U", bound=Upstream)
+
+
 @contextmanager
-def running_upstream() -> Iterator[Upstream]:
+def running_upstream(kind: type[U] = Upstream) -> Iterator[U]:  # type: ignore[assignment]
     """A provider for as long as the context is open."""
-    upstream = Upstream()
+    upstream = kind()
     upstream.start()
     try:
         yield upstream

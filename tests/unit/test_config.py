@@ -186,6 +186,14 @@ def test_the_file_is_looked_for_in_order(tmp_path: Path) -> None:
         (provider('base_url = "http://h:99999/v1"'), ["providers[0].base_url: must be a URL"]),
         (provider('base_url = "http://h/v1?a=b"'), ["providers[0].base_url: must not have a query"]),
         (provider('base_url = "http://me:hunter2hunter2@h/v1"'), ["providers[0].base_url: must not hold a user name"]),
+        (provider('protocols = ["chat"]', kind="echo"), ["providers[0].protocols: means nothing to", "remove it"]),
+        (
+            provider('protocols = ["smtp"]'),
+            ["providers[0].protocols must be a list, each entry one of chat, responses or messages"],
+        ),
+        (provider("protocols = []"), ["providers[0].protocols: must name each protocol once"]),
+        (provider('protocols = ["chat", "chat"]'), ["providers[0].protocols: must name each protocol once"]),
+        (provider('protocols = ["chat"]', kind="anthropic"), ['providers[0].protocols: is always ["messages"]']),
         (provider('transport = "quick"'), ["providers[0].transport must be one of lean or httpcore"]),
         (provider("headers = { a = 1 }"), ["providers[0].headers must be a table of strings"]),
         (provider('headers = { "a b" = "c" }'), ["providers[0].headers: 'a b' cannot be sent"]),
@@ -331,6 +339,12 @@ def test_base_urls_have_defaults(load_text: Load) -> None:
         assert "no API key" in settings.warnings[0]
         assert settings.providers[0].transport == "lean"
         assert settings.providers[0].usage
+
+
+def test_what_a_provider_speaks_can_be_said(load_text: Load) -> None:
+    """In the order in which it is to be used; without a word it is what the kind speaks."""
+    said = [load_text(provider(extra)).providers[0] for extra in ('protocols = ["responses", "chat"]', "")]
+    assert [one.protocols for one in said] == [("responses", "chat"), ()]
 
 
 def test_a_model_called_echo_replaces_the_built_in_one(load_text: Load) -> None:

@@ -128,7 +128,7 @@ async def test_the_providers_request_id_reaches_the_client():
     ],
 )
 async def test_a_request_that_cannot_be_served_is_refused_in_the_clients_envelope(body: bytes, status: int, code: str):
-    """Malformed, unknown, or of the other protocol: a clear 4xx that counts as validation; nothing goes upstream."""
+    """Malformed, unknown, or lacking what a translation needs: a 4xx, counted as validation; nothing goes upstream."""
     gateway = Gateway(lambda _: response(b"{}"))
     answer = await gateway.post(CHAT, body)
     assert (answer.status, error_of(answer)["code"]) == (status, code)
@@ -204,6 +204,15 @@ async def test_an_html_error_page_becomes_an_envelope():
     answer = await gateway.post(CHAT, PLAIN)
     assert (answer.status, error_of(answer)["type"]) == (403, "permission_error")
     assert answer.headers["content-type"] == "application/json"
+
+
+async def test_an_answer_that_is_no_object_is_a_502():
+    """A page of a proxy under a 200 is no answer, and nothing of it reaches the client."""
+    gateway = Gateway(lambda _: response(b"<html>hello</html>", kind="text/html"))
+    answer = await gateway.post(CHAT, PLAIN)
+    assert answer.status == 502
+    assert "JSON" in str(error_of(answer)["message"])
+    assert gateway.ledger.outcome is Outcome.UPSTREAM
 
 
 async def test_a_plain_answer_that_breaks_off_is_a_502():

@@ -10,6 +10,7 @@ import pytest
 
 from gateway.protocol.anthropic_messages import MESSAGES
 from gateway.protocol.errors import MalformedRequest
+from gateway.protocol.failure import failure_between
 from gateway.protocol.openai_chat import CHAT
 from gateway.protocol.openai_responses import RESPONSES
 from gateway.protocol.sse import parse_event
@@ -107,16 +108,13 @@ def test_complaint_08_errors_have_the_shape_of_the_client_s_protocol(dialect: An
 def test_complaint_10_an_overload_has_its_own_word_in_each_protocol():
     """Anthropic's 529 is a 503 with the code `overloaded` to an OpenAI client, and the other way round."""
     overloaded = b'{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}'
-    failure = translation("chat", "messages").error(529, overloaded)
-    assert failure is not None
+    failure = failure_between("chat", "messages", 529, overloaded, otherwise="")
     assert (failure.status, failure.code, failure.message) == (503, "overloaded", "Overloaded")
     busy = b'{"error":{"message":"The engine is currently overloaded","type":"server_error","code":null}}'
-    back = translation("messages", "chat").error(503, busy)
-    assert back is not None
+    back = failure_between("messages", "chat", 503, busy, otherwise="")
     assert (back.status, back.message) == (529, "The engine is currently overloaded")
-    other = translation("messages", "chat").error(503, b'{"error":{"message":"maintenance","type":"server_error"}}')
-    assert other is not None
-    assert other.status == 503
+    repair = b'{"error":{"message":"maintenance","type":"server_error"}}'
+    assert failure_between("messages", "chat", 503, repair, otherwise="").status == 503
     in_band = streamed("chat", "messages", message_start() + event("error", error=json.loads(overloaded)["error"]))
     assert check_chat(in_band, include_usage=True).error == {
         "message": "Overloaded",

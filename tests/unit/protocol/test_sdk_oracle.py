@@ -1,7 +1,6 @@
 """The official SDKs as judges: a translated answer accumulates to what a native one does."""
 
 import json
-from typing import Any
 
 import anthropic
 import httpx2
@@ -11,31 +10,12 @@ import pytest
 from gateway.protocol.translation import Translation
 from tests.support.grammar import check
 from tests.support.native import ANSWERS, BODIES, STREAMS, Spoken
+from tests.support.sdks import ASKS, accumulated_body, accumulated_stream, essence
 
 PROTOCOLS = ("chat", "messages", "responses")
 PAIRS = [(client, provider) for client in PROTOCOLS for provider in PROTOCOLS if client != provider]
 
-TOOLS = ("get_weather", "get_time", "run")
-SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}}
-ASKS: dict[str, dict[str, Any]] = {
-    "chat": {
-        "model": "m",
-        "messages": [{"role": "user", "content": "hi"}],
-        "tools": [{"type": "function", "function": {"name": name, "parameters": SCHEMA}} for name in TOOLS],
-        "stream_options": {"include_usage": True},
-    },
-    "messages": {
-        "model": "m",
-        "max_tokens": 100,
-        "messages": [{"role": "user", "content": "hi"}],
-        "tools": [{"name": name, "input_schema": SCHEMA} for name in TOOLS],
-    },
-    "responses": {
-        "model": "m",
-        "input": "hi",
-        "tools": [{"type": "function", "name": name, "parameters": SCHEMA, "strict": False} for name in TOOLS],
-    },
-}
+SSE, JSON = "text/event-stream", "application/json"
 
 
 def served(content_type: str, body: bytes) -> httpx2.Client:
@@ -58,70 +38,8 @@ def with_anthropic(content_type: str, body: bytes) -> anthropic.Anthropic:
     )
 
 
-def accumulated_stream(client: str, wire: bytes) -> Any:
-    """What the SDK of `client` makes of a stream, as plain data."""
-    ask = {name: value for name, value in ASKS[client].items() if name not in ("stream_options", "tools")}
-    if client == "messages":
-        with with_anthropic("text/event-stream", wire).messages.stream(**ask) as stream:
-            return stream.get_final_message().model_dump()
-    sdk = with_openai("text/event-stream", wire)
-    if client == "responses":
-        with sdk.responses.stream(**ask) as answer:
-            *_, last = answer
-            return last.response.model_dump()
-    with sdk.chat.completions.stream(**ask, stream_options={"include_usage": True}) as completion:
-        for _ in completion:
-            pass
-        return completion.current_completion_snapshot.model_dump()
-
-
-def accumulated_body(client: str, body: bytes) -> Any:
-    """What the SDK of `client` makes of a body, as plain data."""
-    ask = {name: value for name, value in ASKS[client].items() if name not in ("stream_options", "tools")}
-    if client == "messages":
-        return with_anthropic("application/json", body).messages.create(**ask).model_dump()
-    sdk = with_openai("application/json", body)
-    if client == "responses":
-        return sdk.responses.create(**ask).model_dump()
-    return sdk.chat.completions.create(**ask).model_dump()
-
-
-def essence(client: str, answer: Any) -> Any:
-    """Text, tools, reasoning, stop reason and usage of an accumulated answer, in the client's own words."""
-    if client == "messages":
-        kept = ("type", "text", "thinking", "id", "name", "input")
-        blocks = [{name: block[name] for name in kept if name in block} for block in answer["content"]]
-        counts = ("input_tokens", "output_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
-        usage = {name: answer["usage"][name] for name in counts}
-        return blocks, answer["stop_reason"], answer["stop_sequence"], usage, answer["usage"]["output_tokens_details"]
-    if client == "chat":
-        (choice,) = answer["choices"]
-        message = choice["message"]
-        calls = [
-            (call["id"], call["type"], call["function"]["name"], json.loads(call["function"]["arguments"]))
-            for call in message["tool_calls"] or ()
-        ]
-        spoken = (message["role"], message["content"], message["refusal"], message.get("reasoning_content"))
-        usage = answer["usage"]
-        details = usage["prompt_tokens_details"]
-        return (
-            *spoken,
-            calls,
-            choice["finish_reason"],
-            [usage[name] for name in ("prompt_tokens", "completion_tokens", "total_tokens")],
-            [details[name] for name in ("cached_tokens", "cache_write_tokens")],
-            usage["completion_tokens_details"]["reasoning_tokens"],
-        )
-    items = []
-    for item in answer["output"]:
-        match item["type"]:
-            case "message":
-                items.append(("message", [part["text"] for part in item["content"]]))
-            case "reasoning":
-                items.append(("reasoning", [part["text"] for part in item["summary"]]))
-            case _:
-                items.append((item["call_id"], item["name"], json.loads(item["arguments"])))
-    return items, answer["status"], answer["incomplete_details"], answer["usage"]
+def sdk_of(client: str, content_type: str, body: bytes) -> openai.OpenAI | anthropic.Anthropic:
+    return (with_anthropic if client == "messages" else with_openai)(content_type, body)
 
 
 def translation(client: str, provider: str, *, stream: bool) -> Translation:
@@ -138,8 +56,8 @@ def test_a_translated_stream_accumulates_to_what_a_native_one_does(client: str, 
     translated = b"".join([tap.feed(wire[at : at + 17]) for at in range(0, len(wire), 17)]) + tap.finish()
     check(client, translated)
     assert (tap.complete, tap.ended, tap.failed) == (True, True, False)
-    native = essence(client, accumulated_stream(client, STREAMS[client](answer)))
-    assert essence(client, accumulated_stream(client, translated)) == native
+    native = essence(client, accumulated_stream(sdk_of(client, SSE, STREAMS[client](answer)), client))
+    assert essence(client, accumulated_stream(sdk_of(client, SSE, translated), client)) == native
 
 
 @pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS)
@@ -151,8 +69,8 @@ def test_a_translated_body_parses_to_what_a_native_one_does(client: str, provide
     body, usage = translated
     assert usage is not None
     assert (usage.input_tokens, usage.output_tokens) == (answer.usage["input"], answer.usage["output"])
-    native = essence(client, accumulated_body(client, BODIES[client](answer)))
-    assert essence(client, accumulated_body(client, body)) == native
+    native = essence(client, accumulated_body(sdk_of(client, JSON, BODIES[client](answer)), client))
+    assert essence(client, accumulated_body(sdk_of(client, JSON, body), client)) == native
 
 
 @pytest.mark.parametrize(("client", "provider"), PAIRS)
@@ -164,8 +82,8 @@ def test_the_sdk_raises_on_a_translated_stream_that_broke_off(client: str, provi
     assert check(client, translated).error is not None
     assert (tap.complete, tap.failed) == (False, True)
     if client == "responses":
-        stream = with_openai("text/event-stream", translated).responses.create(model="m", input="hi", stream=True)
+        stream = with_openai(SSE, translated).responses.create(model="m", input="hi", stream=True)
         assert [event.type for event in stream][-1] == "response.failed"
     else:
         with pytest.raises((openai.APIError, anthropic.APIError)):
-            accumulated_stream(client, translated)
+            accumulated_stream(sdk_of(client, SSE, translated), client)

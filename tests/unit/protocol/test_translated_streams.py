@@ -7,6 +7,7 @@ import pytest
 
 from gateway.protocol.anthropic_messages import MESSAGES
 from gateway.protocol.events import Failure
+from gateway.protocol.failure import failure_between
 from gateway.protocol.openai_chat import CHAT
 from gateway.protocol.openai_responses import RESPONSES
 from gateway.protocol.sse import MAX_WHOLE_ANSWER_BYTES
@@ -333,16 +334,17 @@ def test_a_call_that_the_limit_cut_is_left_out_of_a_message_body() -> None:
         ("chat", "messages", 404, b'{"error":"m"}', (404, "m")),
         ("chat", "messages", 422, b'{"detail":"m"}', (422, "m")),
         ("chat", "responses", 500, b'{"message":"m"}', (500, "m")),
-        ("chat", "messages", 502, b"<html>Bad gateway</html>", None),
-        ("chat", "messages", 502, b"{}", None),
+        ("chat", "messages", 502, b"<html>Bad gateway</html>", (502, "nothing")),
+        ("chat", "messages", 502, b"{}", (502, "nothing")),
+        ("messages", "chat", 529, b"", (503, "nothing")),
     ],
 )  # fmt: skip
 def test_an_error_response_keeps_its_status_and_its_text(
-    provider: str, client: str, status: int, body: bytes, expected: tuple[int, str] | None
+    provider: str, client: str, status: int, body: bytes, expected: tuple[int, str]
 ) -> None:
     """Whatever its shape; a page without a message is for the gateway to word."""
-    failure = translation(client, provider).error(status, body)
-    assert (None if failure is None else (failure.status, failure.message)) == expected
+    failure = failure_between(client, provider, status, body, otherwise="nothing")
+    assert (failure.status, failure.message) == expected
 
 
 def test_usage_of_a_response_is_read_and_its_stream_breaks_off_with_the_next_number() -> None:

@@ -1,0 +1,410 @@
+"""What a client gets from a provider of another protocol, and what is counted, for each way in which it can go."""
+
+import asyncio
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from gateway.api.interruption import Reason
+from gateway.metrics.outcome import Outcome
+from tests.support.asgi import CONFIG, Answer, Gateway, event_stream, response
+from tests.support.grammar import check, check_chat, frames
+from tests.support.native import ANSWERS, BODIES, STREAMS
+
+PATHS = {"chat": "/v1/chat/completions", "messages": "/v1/messages", "responses": "/v1/responses"}
+# The provider that does not speak the client's protocol, by the model that it serves, and the one that it does speak.
+MODELS = {
+    ("chat", "messages"): "wordy",
+    ("messages", "chat"): "chatty",
+    ("responses", "messages"): "wordy",
+    ("responses", "chat"): "bare",
+    ("chat", "responses"): "modern",
+    ("messages", "responses"): "modern",
+}
+PAIRS = list(MODELS)
+MORE = """
+[[providers]]
+name = "bare"
+kind = "openai"
+base_url = "http://bare.invalid/v1"
+api_key = "sk-provider-secret-0003"
+protocols = ["chat"]
+[[providers]]
+name = "modern"
+kind = "openai"
+base_url = "http://modern.invalid/v1"
+protocols = ["responses"]
+[[models]]
+name = "bare"
+targets = [ { provider = "bare" } ]
+[[models]]
+name = "modern"
+targets = [ { provider = "modern" } ]
+[[models]]
+name = "both"
+targets = [ { provider = "down", model = "claude" }, { provider = "bare" } ]
+"""
+UPSTREAM_PATHS = {"chat": "/v1/chat/completions", "messages": "/v1/messages", "responses": "/v1/responses"}
+OVERLOADED = {
+    "chat": (503, b'{"error":{"message":"we are overloaded","type":"server_error","param":null,"code":null}}'),
+    "messages": (529, b'{"type":"error","error":{"type":"overloaded_error","message":"we are overloaded"}}'),
+    "responses": (503, b'{"error":{"message":"we are overloaded","type":"server_error","param":null,"code":null}}'),
+}
+
+
+def ask(client: str, model: str, **members: Any) -> bytes:
+    """The smallest request of a client; a stream of chat is asked for with its usage."""
+    said: dict[str, Any] = (
+        {"input": "hi"} if client == "responses" else {"messages": [{"role": "user", "content": "hi"}]}
+    )
+    if client == "messages":
+        said["max_tokens"] = 50
+    if client == "chat" and members.get("stream"):
+        said["stream_options"] = {"include_usage": True}
+    return json.dumps({"model": model, **said, **members}).encode()
+
+
+def gateway_of(*answers: "httpx.Response | Exception") -> Gateway:
+    """A gateway whose providers give these answers, one after the other."""
+    left = list(answers)
+    return Gateway(lambda _: left.pop(0), CONFIG + MORE)
+
+
+def error_of(client: str, answer: Answer) -> dict[str, Any]:
+    """The error in the envelope of the client's protocol, which must be exactly that."""
+    body = json.loads(answer.body)
+    if client == "messages":
+        assert set(body) == {"type", "error", "request_id"}
+        assert set(body["error"]) == {"type", "message"}
+    else:
+        assert set(body) == {"error"}
+        assert set(body["error"]) == {"message", "type", "param", "code"}
+    assert answer.headers["content-type"] == "application/json"
+    error: dict[str, Any] = body["error"]
+    return error
+
+
+@pytest.mark.parametrize(("client", "provider"), PAIRS)
+async def test_a_plain_answer_is_translated_and_its_tokens_are_counted(client: str, provider: str):
+    """The provider gets its own protocol at its own path, the client what is its own, the metrics the usage."""
+    gateway = gateway_of(response(BODIES[provider](ANSWERS["text"])))
+    answer = await gateway.post(PATHS[client], ask(client, MODELS[client, provider]))
+    assert (answer.status, answer.complete) == (200, True)
+    assert "quoted" in answer.body.decode()
+    assert answer.headers["content-type"] == "application/json"
+    request, body = gateway.transport.requests[0]
+    assert request.url.path == UPSTREAM_PATHS[provider]
+    assert json.loads(body)["model"] == MODELS[client, provider]
+    finish = gateway.ledger.finishes[0]
+    assert (finish.outcome, finish.input_tokens, finish.output_tokens) == (Outcome.OK, 30, 9)
+    assert gateway.ledger.models == [MODELS[client, provider]]
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+@pytest.mark.parametrize(("client", "provider"), PAIRS)
+async def test_a_stream_is_translated_and_its_tokens_are_counted(client: str, provider: str, name: str):
+    """Whole and by the grammar of the client's protocol, whatever the answer holds."""
+    spoken = ANSWERS[name]
+    gateway = gateway_of(event_stream(STREAMS[provider](spoken)))
+    answer = await gateway.post(PATHS[client], ask(client, MODELS[client, provider], stream=True))
+    assert (answer.status, answer.complete) == (200, True)
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    said = check(client, answer.body)
+    assert (said.text, said.reasoning) == ("".join(spoken.text), "".join(spoken.reasoning))
+    assert [(name, arguments) for _, name, arguments in said.calls] == [
+        (call.name, call.arguments) for call in spoken.calls
+    ]
+    finish = gateway.ledger.finishes[0]
+    assert (finish.outcome, finish.input_tokens, finish.output_tokens) == (Outcome.OK, 30, 9)
+
+
+async def test_what_belongs_to_one_protocol_does_not_reach_a_provider_of_another():
+    """Versions, betas and the SDK's account of itself stay; keys are the provider's; the rest passes."""
+    gateway = gateway_of(response(BODIES["chat"](ANSWERS["text"])), response(BODIES["messages"](ANSWERS["text"])))
+    sent = {
+        "authorization": "Bearer mine",
+        "anthropic-version": "2023-06-01",
+        "anthropic-beta": "x",
+        "openai-organization": "o",
+        "x-stainless-lang": "python",
+        "content-type": "application/json; charset=utf-8",
+        "traceparent": "t",
+    }
+    await gateway.post(PATHS["messages"], ask("messages", "chatty"), headers=sent)
+    await gateway.post(PATHS["chat"], ask("chat", "wordy"), headers=sent)
+    shared = {"traceparent": "t", "content-type": "application/json", "accept-encoding": "identity"}
+    chat, messages = (dict(request.headers) for request, _ in gateway.transport.requests)
+    assert chat == shared | {"host": "up.invalid", "authorization": "Bearer sk-provider-secret-0001"}
+    version = {"anthropic-version": "2023-06-01"}
+    assert messages == shared | version | {"host": "down.invalid", "x-api-key": "sk-provider-secret-0002"}
+
+
+async def test_limits_and_ids_of_the_provider_reach_the_client():
+    """Rate limits keep their names, the request id gets the client's, and what described the body is gone."""
+    body = BODIES["messages"](ANSWERS["text"])
+    named = {"request_id": "req_up", "anthropic_ratelimit_tokens_remaining": "7", "etag": "x"}
+    gateway = gateway_of(response(body, **named))
+    answer = await gateway.post(PATHS["chat"], ask("chat", "wordy"))
+    assert answer.headers["x-request-id"] == "req_up"
+    assert answer.headers["anthropic-ratelimit-tokens-remaining"] == "7"
+    assert "etag" not in answer.headers
+
+
+@pytest.mark.parametrize(("client", "provider"), PAIRS)
+async def test_complaint_10_an_overload_is_told_in_the_clients_words(client: str, provider: str):
+    """529 to Anthropic clients, 503 with a code to the others, with the provider's text and its retry-after."""
+    status, body = OVERLOADED[provider]
+    gateway = gateway_of(response(body, status=status, retry_after="60"))
+    answer = await gateway.post(PATHS[client], ask(client, MODELS[client, provider]))
+    error = error_of(client, answer)
+    assert error["message"] == "we are overloaded"
+    if client == "messages":
+        assert (answer.status, error["type"]) == (529, "overloaded_error")
+    else:
+        assert (answer.status, error["type"], error["code"]) == (503, "server_error", "overloaded")
+    assert answer.headers["retry-after"] == "60"
+    assert gateway.ledger.outcome is Outcome.UPSTREAM
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 413, 429, 500, 504])
+@pytest.mark.parametrize(("client", "provider"), PAIRS)
+async def test_complaint_08_an_error_of_the_provider_has_the_clients_envelope(client: str, provider: str, status: int):
+    """The status and the text stay; what was tried again says so to the SDK, and the key that was quoted is hidden."""
+    text = "no sk-provider-secret-0001 sk-provider-secret-0002 sk-provider-secret-0003"
+    body = json.dumps({"error": {"message": text, "type": "invalid_request_error"}}).encode()
+    gateway = gateway_of(*(response(body, status=status) for _ in range(3)))
+    answer = await gateway.post(PATHS[client], ask(client, MODELS[client, provider]))
+    assert answer.status == status
+    assert error_of(client, answer)["message"].startswith("no ")
+    tries = len(gateway.transport.requests)
+    assert tries == (3 if status in (429, 500, 504) else 1)
+    assert answer.headers.get("x-should-retry") == ("false" if tries > 1 else None)
+    if MODELS[client, provider] != "modern":
+        assert "***" in error_of(client, answer)["message"]
+
+
+@pytest.mark.parametrize(("client", "provider"), PAIRS)
+@pytest.mark.parametrize("wire", [b"<html>sorry</html>", b"", b"\xff\xfe{", b"[]", b'{"choices": 5}', b"{" * 100_000])
+async def test_garbage_is_a_502_in_the_clients_envelope(client: str, provider: str, wire: bytes):
+    """A page, nothing, or JSON that is no answer: never a 200, never a 500."""
+    gateway = gateway_of(response(wire, kind="text/html"))
+    answer = await gateway.post(PATHS[client], ask(client, MODELS[client, provider]))
+    assert answer.status == 502
+    assert error_of(client, answer)["message"]
+    assert gateway.ledger.outcome is Outcome.UPSTREAM
+
+
+@pytest.mark.parametrize(("client", "provider"), PAIRS)
+async def test_an_error_page_keeps_its_status(client: str, provider: str):
+    """A page of a proxy in front of the provider says nothing that a client could read, but its status does."""
+    gateway = gateway_of(response(b"<html>no</html>", status=403, kind="text/html"))
+    answer = await gateway.post(PATHS[client], ask(client, MODELS[client, provider]))
+    assert answer.status == 403
+    assert error_of(client, answer)["type"] == "permission_error"
+
+
+@pytest.mark.parametrize(("client", "provider"), PAIRS)
+@pytest.mark.parametrize(
+    ("ending", "outcome"),
+    [
+        (httpx.RemoteProtocolError("truncated"), Outcome.UPSTREAM),
+        (httpx.ReadTimeout("idle"), Outcome.TIMEOUT),
+        (b"", Outcome.UPSTREAM),
+    ],
+)
+@pytest.mark.parametrize("share", [0.4, 0.6])
+async def test_complaint_07_a_stream_that_breaks_ends_with_an_error(
+    client: str, provider: str, ending: Exception | bytes, outcome: Outcome, share: float
+):
+    """By the grammar, with no stop, and the metrics do not call it ok."""
+    wire = STREAMS[provider](ANSWERS["parallel calls behind text"])
+    gateway = gateway_of(event_stream(wire[: int(len(wire) * share)], ending))
+    answer = await gateway.post(PATHS[client], ask(client, MODELS[client, provider], stream=True))
+    assert answer.complete
+    assert check(client, answer.body).error is not None
+    assert gateway.ledger.outcome is outcome
+
+
+@pytest.mark.parametrize(("client", "provider"), PAIRS)
+async def test_a_connection_that_breaks_behind_the_stop_takes_nothing_from_the_answer(client: str, provider: str):
+    """Half an event behind it is no error either."""
+    wire = STREAMS[provider](ANSWERS["text"])
+    last = {"chat": b"data: [DONE]", "messages": b"event: message_stop", "responses": b""}[provider]
+    cut = wire[: wire.rindex(last)] if last else wire
+    gateway = gateway_of(event_stream(cut + b'data: {"ha', httpx.ReadError("reset")))
+    answer = await gateway.post(PATHS[client], ask(client, MODELS[client, provider], stream=True))
+    said = check(client, answer.body)
+    assert (said.error, said.text) == (None, "".join(ANSWERS["text"].text))
+    assert gateway.ledger.outcome is Outcome.OK
+
+
+@pytest.mark.parametrize(("client", "provider"), PAIRS)
+async def test_an_error_in_the_providers_stream_is_told_in_the_clients_words(client: str, provider: str):
+    """With its text, and it counts as upstream."""
+    told = {
+        "chat": b'data: {"error":{"message":"we are overloaded","type":"server_error"}}\n\n',
+        "messages": b'event: error\ndata: {"type":"error","error":{"type":"overloaded_error",'
+        b'"message":"we are overloaded"}}\n\n',
+        "responses": b'event: error\ndata: {"type":"error","code":"server_error","message":"we are overloaded"}\n\n',
+    }[provider]
+    gateway = gateway_of(event_stream(told))
+    answer = await gateway.post(PATHS[client], ask(client, MODELS[client, provider], stream=True))
+    error = check(client, answer.body).error
+    assert error is not None
+    assert error["message"] == "we are overloaded"
+    assert gateway.ledger.outcome is Outcome.UPSTREAM
+
+
+@pytest.mark.parametrize(("client", "provider"), PAIRS)
+async def test_complaint_02_a_client_that_leaves_cancels_the_provider(client: str, provider: str):
+    """Mid-stream and before anything came; the response is closed at once and the outcome is cancelled."""
+    wire = STREAMS[provider](ANSWERS["text"])
+    for steps, leave_after in (([wire[: len(wire) // 2], None], 2), ([None], 0)):
+        up = event_stream(*steps)
+        gateway = gateway_of(up)
+        body = ask(client, MODELS[client, provider], stream=True)
+        await gateway.post(PATHS[client], body, leave_after=leave_after)
+        assert gateway.ledger.outcome is Outcome.CANCELLED
+        assert up.stream.closed  # type: ignore[union-attr]
+        assert len(gateway.services.running) == 0
+
+
+@pytest.mark.parametrize(("client", "provider"), PAIRS)
+async def test_a_shutdown_ends_a_stream_with_an_error(client: str, provider: str):
+    """By the grammar, and counted as internal."""
+    wire = STREAMS[provider](ANSWERS["text"])
+    gateway = gateway_of(event_stream(wire[: len(wire) // 2], None))
+    body = ask(client, MODELS[client, provider], stream=True)
+    request = asyncio.create_task(gateway.post(PATHS[client], body))
+    while not (gateway.services.running and gateway.transport.requests):
+        await asyncio.sleep(0)
+    for _ in range(20):
+        await asyncio.sleep(0)
+    gateway.services.running.interrupt_all(Reason.SHUTDOWN)
+    answer = await request
+    error = check(client, answer.body).error
+    assert error is not None
+    assert "shutting down" in error["message"]
+    assert gateway.ledger.outcome is Outcome.INTERNAL
+
+
+@pytest.mark.parametrize(
+    ("client", "model", "members", "field"),
+    [
+        ("chat", "wordy", {"n": 2}, "n"),
+        ("chat", "wordy", {"messages": [{"role": "tool"}]}, "messages[0].tool_call_id"),
+        ("messages", "chatty", {"top_k": 5}, "top_k"),
+        ("responses", "bare", {"previous_response_id": "resp_1"}, "previous_response_id"),
+        ("chat", "wordy", {"messages": "hi"}, "messages"),
+        ("chat", "wordy", {"messages": [{"role": "user", "content": [{"type": "blob"}]}]}, "messages[0].content[0]"),
+    ],
+)
+async def test_what_cannot_be_translated_is_a_400_that_names_the_field(
+    client: str, model: str, members: dict[str, Any], field: str
+):
+    """It counts as validation, and nothing goes upstream."""
+    gateway = gateway_of()
+    answer = await gateway.post(PATHS[client], ask(client, model, **members))
+    assert answer.status == 400
+    error = error_of(client, answer)
+    assert f"`{field}" in error["message"]
+    assert client == "messages" or error["param"].startswith(field)
+    assert gateway.ledger.outcome is Outcome.VALIDATION
+    assert gateway.transport.requests == []
+
+
+async def test_a_target_that_cannot_be_told_the_request_is_left_out():
+    """Of two targets the second speaks the client's protocol: it gets what the first could not be told."""
+    gateway = gateway_of(response(BODIES["chat"](ANSWERS["text"])))
+    answer = await gateway.post(PATHS["chat"], ask("chat", "both", n=2))
+    assert answer.status == 200
+    assert [request.url.host for request, _ in gateway.transport.requests] == ["bare.invalid"]
+
+
+async def test_another_protocol_stands_in_for_a_provider_that_fails():
+    """The same request is translated for one target and passed on to the next, which answers."""
+    native = BODIES["chat"](ANSWERS["text"])
+    gateway = gateway_of(response(b"{}", status=503), response(native))
+    body = ask("chat", "both")
+    answer = await gateway.post(PATHS["chat"], body)
+    assert (answer.status, answer.body) == (200, native)
+    (first, translated), (second, passed) = gateway.transport.requests
+    assert (first.url.host, json.loads(translated)["model"]) == ("down.invalid", "claude")
+    assert (second.url.host, passed) == ("bare.invalid", body)
+
+
+@pytest.mark.parametrize(
+    ("streamed", "wire", "kind"),
+    [(True, BODIES["messages"](ANSWERS["text"]), "application/json"), (False, b"", "text/event-stream")],
+)
+async def test_a_provider_that_does_not_do_as_it_was_asked_is_a_502(streamed: bool, wire: bytes, kind: str):
+    """A body where a stream was asked for, and the reverse, cannot be read by the client."""
+    gateway = gateway_of(response(wire, kind=kind))
+    answer = await gateway.post(PATHS["chat"], ask("chat", "wordy", stream=streamed))
+    assert answer.status == 502
+    assert "stream" in error_of("chat", answer)["message"]
+
+
+async def test_an_encoding_that_was_not_asked_for_is_a_502():
+    """What the gateway cannot read it cannot translate."""
+    gateway = gateway_of(response(b"\x1f\x8b", content_encoding="gzip"))
+    answer = await gateway.post(PATHS["chat"], ask("chat", "wordy"))
+    assert answer.status == 502
+    assert "gzip" in error_of("chat", answer)["message"]
+
+
+async def test_an_answer_that_is_too_long_to_be_translated_is_a_502(monkeypatch: pytest.MonkeyPatch):
+    """A translation needs the whole body, and memory has an end."""
+    monkeypatch.setattr("gateway.api.relay._READABLE_BODY_BYTES", 10)
+    gateway = gateway_of(response(b"{" * 6, b"{" * 6, None))
+    answer = await gateway.post(PATHS["chat"], ask("chat", "wordy"))
+    assert answer.status == 502
+    assert "too long" in error_of("chat", answer)["message"]
+
+
+async def test_the_echo_provider_serves_every_protocol():
+    """Responses are translated for it, with the full sequence of events."""
+    gateway = gateway_of()
+    for client, path in PATHS.items():
+        answer = await gateway.post(path, ask(client, "echo", stream=True))
+        assert check(client, answer.body).text == "hi"
+    assert [finish.outcome for finish in gateway.ledger.finishes] == [Outcome.OK] * 3
+    assert [finish.output_tokens for finish in gateway.ledger.finishes] == [1] * 3
+
+
+async def test_usage_is_told_to_a_client_that_asked_for_it_and_to_no_other():
+    """The provider is asked in any case, so that tokens are counted."""
+    for options, wanted in ((None, False), ({"include_usage": True}, True)):
+        gateway = gateway_of(event_stream(STREAMS["messages"](ANSWERS["text"])))
+        answer = await gateway.post(PATHS["chat"], ask("chat", "wordy", stream=True, stream_options=options))
+        assert (check_chat(answer.body, include_usage=wanted).usage is not None) == wanted
+        assert gateway.ledger.finishes[0].output_tokens == 9
+
+
+async def test_responses_pass_byte_for_byte_to_a_provider_that_speaks_them():
+    """The stream of an OpenAI provider is not touched, and its tokens are read from the last event."""
+    wire = STREAMS["responses"](ANSWERS["one call"])
+    gateway = gateway_of(event_stream(wire[:100], wire[100:]))
+    body = ask("responses", "chatty", stream=True, previous_response_id="resp_0")
+    answer = await gateway.post(PATHS["responses"], body)
+    assert (answer.body, answer.complete) == (wire, True)
+    request, sent = gateway.transport.requests[0]
+    assert (request.url.path, sent) == ("/v1/responses", body)
+    finish = gateway.ledger.finishes[0]
+    assert (finish.outcome, finish.input_tokens, finish.output_tokens) == (Outcome.OK, 30, 9)
+
+
+async def test_a_response_stream_that_breaks_natively_fails_with_the_next_number():
+    """Codex waits for the terminal event and counts the numbers."""
+    events = STREAMS["responses"](ANSWERS["text"]).split(b"\n\n")[:6]
+    gateway = gateway_of(event_stream(b"\n\n".join(events) + b"\n\n", httpx.ReadError("reset")))
+    answer = await gateway.post(PATHS["responses"], ask("responses", "chatty", stream=True))
+    name, data = frames(answer.body)[-1]
+    assert (name, json.loads(data)["sequence_number"], json.loads(data)["response"]["id"]) == (
+        "response.failed",
+        6,
+        "resp_1",
+    )
+    assert gateway.ledger.outcome is Outcome.UPSTREAM

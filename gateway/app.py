@@ -16,6 +16,7 @@ from gateway.api.dialects import dialect_of
 from gateway.api.health import alive, greet, ready
 from gateway.api.models import list_models, show_model
 from gateway.api.openai import chat_completions, embeddings, responses
+from gateway.api.openapi import openapi_config
 from gateway.api.responses import error_answer
 from gateway.errors import GatewayFault, RequestError
 
@@ -50,10 +51,10 @@ def create_app(services: Services, lifespan: Sequence[Lifespan] = ()) -> Litesta
         exception_handlers={RequestError: _answer_error, HTTPException: _answer_http_error, Exception: _answer_bug},
         lifespan=[*lifespan, close_upstreams],
         state=State({"services": services}),
-        # The bodies are read by our own bounded reader; the log chain and the API description are ours too.
+        # The bodies are read by our own bounded reader, and the log chain is ours too.
         request_max_body_size=None,
         logging_config=None,
-        openapi_config=None,
+        openapi_config=openapi_config(),
     )
 
 

@@ -7,6 +7,7 @@ from litestar.params import FromPath
 
 from gateway.api.context import Services
 from gateway.api.dialects import speaks_anthropic
+from gateway.api.openapi import described
 from gateway.errors import ModelNotFound
 from gateway.upstream.catalog import CatalogEntry
 
@@ -15,7 +16,7 @@ _UNKNOWN_TIME = 0
 _UNKNOWN_TIME_TEXT = "1970-01-01T00:00:00Z"
 
 
-@get("/v1/models")
+@get("/v1/models", operation_class=described("ModelList", "OpenAIError", "AnthropicError"))
 async def list_models(request: Request[Any, Any, Any]) -> Response[dict[str, Any]]:
     """List the models that a client may ask for."""
     services = _authenticated(request)
@@ -27,7 +28,7 @@ async def list_models(request: Request[Any, Any, Any]) -> Response[dict[str, Any
     return Response({"data": models, "has_more": False, "first_id": first, "last_id": last})
 
 
-@get("/v1/models/{model_id:path}")
+@get("/v1/models/{model_id:path}", operation_class=described("Model", "OpenAIError", "AnthropicError"))
 async def show_model(request: Request[Any, Any, Any], model_id: FromPath[str]) -> Response[dict[str, Any]]:
     """Show one model; its name may contain slashes."""
     services = _authenticated(request)

@@ -74,8 +74,10 @@ class EchoTransport(httpx.AsyncBaseTransport):
         try:
             asked = _request_decoder.decode(await request.aread())
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            body = dialect.error_body(400, f"The echo provider cannot read the request: {error}.")
-            return httpx.Response(400, headers=_JSON_HEADERS, stream=httpx.ByteStream(body))
+            number = f"req_echo_{next(self._numbers)}"
+            body = dialect.error_body(400, f"The echo provider cannot read the request: {error}.", request_id=number)
+            headers = [*_JSON_HEADERS, *dialect.request_id_headers(number)]
+            return httpx.Response(400, headers=headers, stream=httpx.ByteStream(body))
         if dialect is COUNT_TOKENS:
             counted = msgspec.json.encode({"input_tokens": asked.input_tokens()})
             return httpx.Response(200, headers=_JSON_HEADERS, stream=httpx.ByteStream(counted))

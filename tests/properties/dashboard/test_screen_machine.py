@@ -147,4 +147,4 @@ def machine(amount: int) -> Any:
     return case
 
 
-TestScreen = machine(25)
+TestScreen = machine(settings.default.max_examples // 4)

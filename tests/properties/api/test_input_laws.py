@@ -84,7 +84,7 @@ NATIVE = {
 
 @pytest.mark.parametrize("operation", PATHS)
 @given(data=st.data())
-@settings(max_examples=25)
+@settings(max_examples=12)
 def test_what_the_document_allows_is_served_natively(operation: str, data: st.DataObject):
     """Every request that fits the document reaches a provider of its protocol, and its answer fits the document too."""
     case = data.draw(drawn(PATHS[operation], GenerationMode.POSITIVE))
@@ -96,7 +96,7 @@ def test_what_the_document_allows_is_served_natively(operation: str, data: st.Da
 
 @pytest.mark.parametrize("operation", PATHS)
 @given(data=st.data())
-@settings(max_examples=50)
+@settings(max_examples=20)
 def test_what_the_document_describes_or_forbids_is_served_or_refused(operation: str, data: st.DataObject):
     """By every kind of provider, translated or not: a good answer, or a 4xx in the client's envelope."""
     case = data.draw(drawn(PATHS[operation], GenerationMode.POSITIVE, GenerationMode.NEGATIVE))
@@ -115,7 +115,7 @@ def test_what_the_document_describes_or_forbids_is_served_or_refused(operation: 
 
 @pytest.mark.parametrize("operation", ["chat", "messages", "responses", "count_tokens"])
 @given(data=st.data())
-@settings(max_examples=60)
+@settings(max_examples=40)
 def test_a_damaged_request_is_served_or_refused(operation: str, data: st.DataObject):
     """Real requests of coding agents, with wrong shapes, unknown types, half surrogates and deep nesting in them."""
     body = data.draw(damaged("messages" if operation == "count_tokens" else operation))
@@ -150,7 +150,7 @@ ODD: list[Any] = ["\ud800", [[[[]]]], {"type": "\udfff"}, 1e300, -1, 2**70, True
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("operation", ["chat", "messages", "responses"])
 @given(odd=st.sampled_from(ODD), name=st.data())
-@settings(max_examples=40)
+@settings(max_examples=20)
 def test_an_odd_value_in_any_member_is_served_or_refused(operation: str, model: str, odd: Any, name: st.DataObject):
     """Lone surrogates, huge numbers, wrong types: in any member of a real request, for any provider."""
     body = {**REAL[operation], "model": model}

@@ -407,3 +407,41 @@ async def test_a_body_nested_to_its_limit_is_a_400(client: str, provider: str, o
     assert answer.status == 400
     assert check_error(client, answer)["message"]
     assert gateway.ledger.outcome is Outcome.VALIDATION
+
+
+@pytest.mark.parametrize(("client", "provider"), PAIRS)
+async def test_complaint_09_the_wait_that_a_provider_asks_for_is_kept(client: str, provider: str):
+    """A short one by the gateway, before its next try; a long one is the client's, with the provider's own words."""
+    good = response(BODIES[provider](ANSWERS["text"]))
+    gateway = gateway_of(response(b'{"error":{"message":"m"}}', status=429, retry_after="3"), good)
+    body = ask(client, MODELS[client, provider])
+    assert (await gateway.post(PATHS[client], body)).status == 200
+    assert gateway.waits == [3.0]
+    long = gateway_of(response(b'{"error":{"message":"m"}}', status=429, retry_after_ms="61000"))
+    answer = await long.post(PATHS[client], body)
+    assert (answer.status, answer.headers["retry-after-ms"], long.waits) == (429, "61000", [])
+
+
+@pytest.mark.parametrize("client", ["chat", "messages", "responses"])
+async def test_complaint_11_nothing_is_tried_again_behind_the_first_byte(client: str):
+    """A stream that breaks ends with an error although another target is there: no text comes twice."""
+    wire = STREAMS["messages"](ANSWERS["text"])
+    gateway = gateway_of(event_stream(wire[: len(wire) // 2], httpx.ReadError("reset")))
+    answer = await gateway.post(PATHS[client], ask(client, "both", stream=True))
+    assert len(gateway.transport.requests) == 1
+    assert answer.complete
+    assert b"error" in answer.body
+
+
+@pytest.mark.parametrize(
+    ("operation", "model"),
+    [("messages", "wordy"), ("count_tokens", "wordy"), ("chat", "chatty"), ("responses", "chatty")],
+)
+async def test_complaint_20_headers_reach_a_provider_of_the_same_protocol(operation: str, model: str):
+    """Betas, versions and what nobody knows, on every route alike."""
+    sent = {"anthropic-beta": "a,b", "anthropic-version": "2024-01-01", "openai-beta": "c", "x-mine": "1"}
+    client = operation.replace("count_tokens", "messages")
+    gateway = gateway_of(response(b"{}"))
+    await gateway.post(f"{PATHS[operation]}?beta=true", ask(client, model), headers=sent)
+    got = gateway.transport.requests[0][0].headers
+    assert {name: got[name] for name in sent} == sent

@@ -1,8 +1,9 @@
-"""What a pass-through request costs, plain or streamed: CPU microseconds of the worker per request, at 32 connections.
+"""What a request costs, plain or streamed: CPU microseconds of the worker per request, at 32 connections.
 
 Three processes besides this one: a scripted upstream, the gateway with one worker, and, as the floor, Granian with a
-bare ASGI application that answers by itself. The gateway and the floor take turns in one run, so that their ratio holds
-on a noisy machine. With `--stream` an answer is 36 server-sent events, which the upstream writes in bursts of three, as
+bare ASGI application that answers by itself. The gateway is asked in the upstream's protocol, which it passes through,
+and in Anthropic's, which it translates. All three take turns in one run, so that their ratios hold on a noisy machine.
+With `--stream` an answer is 36 server-sent events, which the upstream writes in bursts of three, as
 a busy provider does, each in a turn of its own of its event loop. Loopback only; the number of requests is bounded.
 
 usage: python benchmarks/passthrough.py [--stream] [--requests 4000] [--rounds 5] [--connections 32] [--json]
@@ -140,11 +141,14 @@ class Client(asyncio.Protocol):
         self.send_next()
 
 
-async def load(port: int, requests: int, connections: int, *, stream: bool) -> list[float]:
+async def load(port: int, requests: int, connections: int, *, stream: bool, translated: bool) -> list[float]:
     """Send the requests and return their latencies in seconds."""
     prompt = STREAM_PROMPT if stream else PROMPT
+    if translated:
+        prompt = json.dumps({"model": "bench", "max_tokens": 500, "messages": MESSAGES, "stream": stream}).encode()
+    path = "/v1/messages" if translated else "/v1/chat/completions"
     head = (
-        f"POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\ncontent-type: application/json\r\n"
+        f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\ncontent-type: application/json\r\n"
         f"authorization: Bearer x\r\ncontent-length: {len(prompt)}\r\n\r\n"
     )
     left, latencies = [requests], list[float]()
@@ -263,13 +267,25 @@ def main() -> None:
         )  # fmt: skip
         for port in (upstream_port, gateway_port, floor_port):
             wait_for(port)
-        results: dict[str, list[tuple[float, float, float]]] = {"gateway": [], "floor": []}
-        servers = {"gateway": (gateway_port, gateway), "floor": (floor_port, floor)}
+        servers = {
+            "gateway": (gateway_port, gateway),
+            "translated": (gateway_port, gateway),
+            "floor": (floor_port, floor),
+        }
+        results: dict[str, list[tuple[float, float, float]]] = {name: [] for name in servers}
         for number in range(options.rounds + 1):
             for name, (port, supervisor) in servers.items():
                 worker = worker_of(supervisor.pid)
                 before, started = cpu_seconds(worker), time.perf_counter()
-                latencies = asyncio.run(load(port, options.requests, options.connections, stream=options.stream))
+                latencies = asyncio.run(
+                    load(
+                        port,
+                        options.requests,
+                        options.connections,
+                        stream=options.stream,
+                        translated=name == "translated",
+                    )
+                )
                 elapsed = time.perf_counter() - started
                 cost = (cpu_seconds(worker) - before) / options.requests * 1e6
                 # The first round warms up connections, caches and the branch predictors of everybody.
@@ -291,8 +307,9 @@ def report(results: dict[str, list[tuple[float, float, float]]], as_json: bool) 
         for name, rounds in results.items()
     }
     ratio = figures["gateway"]["cpu_us"] / figures["floor"]["cpu_us"]
+    translated_ratio = figures["translated"]["cpu_us"] / figures["gateway"]["cpu_us"]
     if as_json:
-        print(json.dumps(figures | {"ratio": ratio}))
+        print(json.dumps(figures | {"ratio": ratio, "translated_ratio": translated_ratio}))
         return
     print(f"{'':10}{'CPU us/request':>16}{'lowest':>9}{'highest':>9}{'req/s':>9}{'p99 ms':>9}")
     for name, figure in figures.items():
@@ -300,7 +317,7 @@ def report(results: dict[str, list[tuple[float, float, float]]], as_json: bool) 
             f"{name:10}{figure['cpu_us']:16.0f}{figure['cpu_us_lowest']:9.0f}{figure['cpu_us_highest']:9.0f}"
             f"{figure['requests_per_second']:9.0f}{figure['p99_ms']:9.1f}"
         )
-    print(f"the gateway costs {ratio:.1f} times the floor")
+    print(f"the gateway costs {ratio:.1f} times the floor, and {translated_ratio:.1f} times as much when it translates")
 
 
 async def serve_upstream(port: int, *, stream: bool) -> None:

@@ -45,6 +45,8 @@ BODIES = st.sampled_from(
         {"model": "echo", "messages": "nonsense"},
         {"model": "nobody"},
         {"model": "wordy"},
+        {"model": "wordy", "messages": [{"role": "user", "content": "hi"}]},
+        {"model": "wordy", "messages": [{"role": "user", "content": "hi"}], "stream": True},
         {},
     ]
 )

@@ -13,7 +13,8 @@ from tests.support.asgi import CONFIG, Answer, Gateway, response
 from tests.support.grammar import check
 from tests.support.hurry import hurried
 from tests.support.native import ANSWERS, STREAMS
-from tests.unit.api.test_translated_relay import MORE, PATHS, ask
+from tests.support.speaking import MORE, PATHS
+from tests.unit.api.test_translated_relay import ask
 
 Messages = list[dict[str, Any]]
 ON = "\n[timeouts]\nkeep_alive = 10\n"

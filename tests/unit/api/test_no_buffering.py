@@ -9,7 +9,8 @@ import pytest
 
 from tests.support.asgi import CONFIG, Gateway
 from tests.support.native import ANSWERS, STREAMS
-from tests.unit.api.test_translated_relay import MODELS, MORE, PATHS, ask
+from tests.support.speaking import MORE, PATHS
+from tests.unit.api.test_translated_relay import MODELS, ask
 
 WAYS = [*((client, provider, model) for (client, provider), model in MODELS.items()), ("chat", "chat", "chatty")]
 # Marks of events that say something that a client shows; pings, beginnings and ends may have no counterpart.

@@ -9,11 +9,11 @@ import pytest
 
 from gateway.api.interruption import Reason
 from gateway.metrics.outcome import Outcome
-from tests.support.asgi import CONFIG, Answer, Gateway, event_stream, response
+from tests.support.asgi import CONFIG, Gateway, event_stream, response
 from tests.support.grammar import check, check_chat, frames
 from tests.support.native import ANSWERS, BODIES, STREAMS
+from tests.support.speaking import MORE, PATHS, check_error
 
-PATHS = {"chat": "/v1/chat/completions", "messages": "/v1/messages", "responses": "/v1/responses"}
 # The provider that does not speak the client's protocol, by the model that it serves, and the one that it does speak.
 MODELS = {
     ("chat", "messages"): "wordy",
@@ -24,29 +24,6 @@ MODELS = {
     ("messages", "responses"): "modern",
 }
 PAIRS = list(MODELS)
-MORE = """
-[[providers]]
-name = "bare"
-kind = "openai"
-base_url = "http://bare.invalid/v1"
-api_key = "sk-provider-secret-0003"
-protocols = ["chat"]
-[[providers]]
-name = "modern"
-kind = "openai"
-base_url = "http://modern.invalid/v1"
-protocols = ["responses"]
-[[models]]
-name = "bare"
-targets = [ { provider = "bare" } ]
-[[models]]
-name = "modern"
-targets = [ { provider = "modern" } ]
-[[models]]
-name = "both"
-targets = [ { provider = "down", model = "claude" }, { provider = "bare" } ]
-"""
-UPSTREAM_PATHS = {"chat": "/v1/chat/completions", "messages": "/v1/messages", "responses": "/v1/responses"}
 OVERLOADED = {
     "chat": (503, b'{"error":{"message":"we are overloaded","type":"server_error","param":null,"code":null}}'),
     "messages": (529, b'{"type":"error","error":{"type":"overloaded_error","message":"we are overloaded"}}'),
@@ -72,20 +49,6 @@ def gateway_of(*answers: "httpx.Response | Exception") -> Gateway:
     return Gateway(lambda _: left.pop(0), CONFIG + MORE)
 
 
-def error_of(client: str, answer: Answer) -> dict[str, Any]:
-    """The error in the envelope of the client's protocol, which must be exactly that."""
-    body = json.loads(answer.body)
-    if client == "messages":
-        assert set(body) == {"type", "error", "request_id"}
-        assert set(body["error"]) == {"type", "message"}
-    else:
-        assert set(body) == {"error"}
-        assert set(body["error"]) == {"message", "type", "param", "code"}
-    assert answer.headers["content-type"] == "application/json"
-    error: dict[str, Any] = body["error"]
-    return error
-
-
 @pytest.mark.parametrize(("client", "provider"), PAIRS)
 async def test_a_plain_answer_is_translated_and_its_tokens_are_counted(client: str, provider: str):
     """The provider gets its own protocol at its own path, the client what is its own, the metrics the usage."""
@@ -95,7 +58,7 @@ async def test_a_plain_answer_is_translated_and_its_tokens_are_counted(client: s
     assert "quoted" in answer.body.decode()
     assert answer.headers["content-type"] == "application/json"
     request, body = gateway.transport.requests[0]
-    assert request.url.path == UPSTREAM_PATHS[provider]
+    assert request.url.path == PATHS[provider]
     assert json.loads(body)["model"] == MODELS[client, provider]
     finish = gateway.ledger.finishes[0]
     assert (finish.outcome, finish.input_tokens, finish.output_tokens) == (Outcome.OK, 30, 9)
@@ -158,7 +121,7 @@ async def test_complaint_10_an_overload_is_told_in_the_clients_words(client: str
     status, body = OVERLOADED[provider]
     gateway = gateway_of(response(body, status=status, retry_after="60"))
     answer = await gateway.post(PATHS[client], ask(client, MODELS[client, provider]))
-    error = error_of(client, answer)
+    error = check_error(client, answer)
     assert error["message"] == "we are overloaded"
     if client == "messages":
         assert (answer.status, error["type"]) == (529, "overloaded_error")
@@ -177,12 +140,12 @@ async def test_complaint_08_an_error_of_the_provider_has_the_clients_envelope(cl
     gateway = gateway_of(*(response(body, status=status) for _ in range(3)))
     answer = await gateway.post(PATHS[client], ask(client, MODELS[client, provider]))
     assert answer.status == status
-    assert error_of(client, answer)["message"].startswith("no ")
+    assert check_error(client, answer)["message"].startswith("no ")
     tries = len(gateway.transport.requests)
     assert tries == (3 if status in (429, 500, 504) else 1)
     assert answer.headers.get("x-should-retry") == ("false" if tries > 1 else None)
     if MODELS[client, provider] != "modern":
-        assert "***" in error_of(client, answer)["message"]
+        assert "***" in check_error(client, answer)["message"]
 
 
 @pytest.mark.parametrize(("client", "provider"), PAIRS)
@@ -192,7 +155,7 @@ async def test_garbage_is_a_502_in_the_clients_envelope(client: str, provider: s
     gateway = gateway_of(response(wire, kind="text/html"))
     answer = await gateway.post(PATHS[client], ask(client, MODELS[client, provider]))
     assert answer.status == 502
-    assert error_of(client, answer)["message"]
+    assert check_error(client, answer)["message"]
     assert gateway.ledger.outcome is Outcome.UPSTREAM
 
 
@@ -202,7 +165,7 @@ async def test_an_error_page_keeps_its_status(client: str, provider: str):
     gateway = gateway_of(response(b"<html>no</html>", status=403, kind="text/html"))
     answer = await gateway.post(PATHS[client], ask(client, MODELS[client, provider]))
     assert answer.status == 403
-    assert error_of(client, answer)["type"] == "permission_error"
+    assert check_error(client, answer)["type"] == "permission_error"
 
 
 @pytest.mark.parametrize(("client", "provider"), PAIRS)
@@ -308,7 +271,7 @@ async def test_what_cannot_be_translated_is_a_400_that_names_the_field(
     gateway = gateway_of()
     answer = await gateway.post(PATHS[client], ask(client, model, **members))
     assert answer.status == 400
-    error = error_of(client, answer)
+    error = check_error(client, answer)
     assert f"`{field}" in error["message"]
     assert client == "messages" or error["param"].startswith(field)
     assert gateway.ledger.outcome is Outcome.VALIDATION
@@ -344,7 +307,7 @@ async def test_a_provider_that_does_not_do_as_it_was_asked_is_a_502(streamed: bo
     gateway = gateway_of(response(wire, kind=kind))
     answer = await gateway.post(PATHS["chat"], ask("chat", "wordy", stream=streamed))
     assert answer.status == 502
-    assert "stream" in error_of("chat", answer)["message"]
+    assert "stream" in check_error("chat", answer)["message"]
 
 
 async def test_an_encoding_that_was_not_asked_for_is_a_502():
@@ -352,7 +315,7 @@ async def test_an_encoding_that_was_not_asked_for_is_a_502():
     gateway = gateway_of(response(b"\x1f\x8b", content_encoding="gzip"))
     answer = await gateway.post(PATHS["chat"], ask("chat", "wordy"))
     assert answer.status == 502
-    assert "gzip" in error_of("chat", answer)["message"]
+    assert "gzip" in check_error("chat", answer)["message"]
 
 
 async def test_an_answer_that_is_too_long_to_be_translated_is_a_502(monkeypatch: pytest.MonkeyPatch):
@@ -361,14 +324,14 @@ async def test_an_answer_that_is_too_long_to_be_translated_is_a_502(monkeypatch:
     gateway = gateway_of(response(b"{" * 6, b"{" * 6, None))
     answer = await gateway.post(PATHS["chat"], ask("chat", "wordy"))
     assert answer.status == 502
-    assert "too long" in error_of("chat", answer)["message"]
+    assert "too long" in check_error("chat", answer)["message"]
 
 
 async def test_the_echo_provider_serves_every_protocol():
     """Responses are translated for it, with the full sequence of events."""
     gateway = gateway_of()
-    for client, path in PATHS.items():
-        answer = await gateway.post(path, ask(client, "echo", stream=True))
+    for client in ("chat", "messages", "responses"):
+        answer = await gateway.post(PATHS[client], ask(client, "echo", stream=True))
         assert check(client, answer.body).text == "hi"
     assert [finish.outcome for finish in gateway.ledger.finishes] == [Outcome.OK] * 3
     assert [finish.output_tokens for finish in gateway.ledger.finishes] == [1] * 3
@@ -408,3 +371,77 @@ async def test_a_response_stream_that_breaks_natively_fails_with_the_next_number
         "resp_1",
     )
     assert gateway.ledger.outcome is Outcome.UPSTREAM
+
+
+@pytest.mark.parametrize("operation", PATHS)
+async def test_a_body_above_the_limit_is_a_413_in_the_clients_envelope(operation: str):
+    """Declared or not, on every route; it counts as validation."""
+    for headers, body in (({"content-length": str((32 << 20) + 1)}, b"{"), ({}, b" " * ((32 << 20) + 1))):
+        gateway = gateway_of()
+        answer = await gateway.post(PATHS[operation], body, headers=headers)
+        assert answer.status == 413
+        assert "max_body_mb" in check_error(operation, answer)["message"]
+        assert gateway.ledger.outcome is Outcome.VALIDATION
+
+
+@pytest.mark.parametrize(("client", "provider"), PAIRS)
+async def test_a_body_of_32_mb_is_translated(client: str, provider: str):
+    """As long as the limit allows: a text of 32 MB, of two bytes a character, reaches the provider whole."""
+    frame = len(ask(client, MODELS[client, provider])) - 2
+    text = "é" * (((32 << 20) - frame) // 2)
+    body = ask(client, MODELS[client, provider]).replace(b'"hi"', b'"' + text.encode() + b'"')
+    gateway = gateway_of(response(BODIES[provider](ANSWERS["text"])))
+    answer = await gateway.post(PATHS[client], body)
+    assert answer.status == 200
+    assert text.encode() in gateway.transport.requests[0][1]
+
+
+@pytest.mark.parametrize(("client", "provider"), PAIRS)
+@pytest.mark.parametrize("opening", [b"[", b'{"a":'])
+async def test_a_body_nested_to_its_limit_is_a_400(client: str, provider: str, opening: bytes):
+    """Where the client's own messages stand, and as deep as 32 MB allow."""
+    member = b'"input":' if client == "responses" else b'"messages":'
+    start = b'{"model":"' + MODELS[client, provider].encode() + b'",' + member
+    gateway = gateway_of()
+    answer = await gateway.post(PATHS[client], start + opening * (((32 << 20) - len(start)) // len(opening)))
+    assert answer.status == 400
+    assert check_error(client, answer)["message"]
+    assert gateway.ledger.outcome is Outcome.VALIDATION
+
+
+@pytest.mark.parametrize(("client", "provider"), PAIRS)
+async def test_complaint_09_the_wait_that_a_provider_asks_for_is_kept(client: str, provider: str):
+    """A short one by the gateway, before its next try; a long one is the client's, with the provider's own words."""
+    good = response(BODIES[provider](ANSWERS["text"]))
+    gateway = gateway_of(response(b'{"error":{"message":"m"}}', status=429, retry_after="3"), good)
+    body = ask(client, MODELS[client, provider])
+    assert (await gateway.post(PATHS[client], body)).status == 200
+    assert gateway.waits == [3.0]
+    long = gateway_of(response(b'{"error":{"message":"m"}}', status=429, retry_after_ms="61000"))
+    answer = await long.post(PATHS[client], body)
+    assert (answer.status, answer.headers["retry-after-ms"], long.waits) == (429, "61000", [])
+
+
+@pytest.mark.parametrize("client", ["chat", "messages", "responses"])
+async def test_complaint_11_nothing_is_tried_again_behind_the_first_byte(client: str):
+    """A stream that breaks ends with an error although another target is there: no text comes twice."""
+    wire = STREAMS["messages"](ANSWERS["text"])
+    gateway = gateway_of(event_stream(wire[: len(wire) // 2], httpx.ReadError("reset")))
+    answer = await gateway.post(PATHS[client], ask(client, "both", stream=True))
+    assert len(gateway.transport.requests) == 1
+    assert answer.complete
+    assert b"error" in answer.body
+
+
+@pytest.mark.parametrize(
+    ("operation", "model"),
+    [("messages", "wordy"), ("count_tokens", "wordy"), ("chat", "chatty"), ("responses", "chatty")],
+)
+async def test_complaint_20_headers_reach_a_provider_of_the_same_protocol(operation: str, model: str):
+    """Betas, versions and what nobody knows, on every route alike."""
+    sent = {"anthropic-beta": "a,b", "anthropic-version": "2024-01-01", "openai-beta": "c", "x-mine": "1"}
+    client = operation.replace("count_tokens", "messages")
+    gateway = gateway_of(response(b"{}"))
+    await gateway.post(f"{PATHS[operation]}?beta=true", ask(client, model), headers=sent)
+    got = gateway.transport.requests[0][0].headers
+    assert {name: got[name] for name in sent} == sent

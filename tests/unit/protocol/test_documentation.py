@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from gateway.protocol.limits import DROPPED, REFUSED_FIELDS, REFUSED_SETTINGS
+from tests.unit.api import test_keep_alive, test_no_buffering, test_translated_relay
 from tests.unit.protocol import test_complaints
 
 PAGE = Path(__file__).parents[3] / "docs" / "protocols.md"
@@ -31,5 +32,7 @@ def test_the_page_lists_what_is_dropped():
 
 def test_every_complaint_on_the_page_has_its_test():
     """The numbers are the same on both sides."""
-    tested = {found[1] for name in dir(test_complaints) if (found := re.match(r"test_complaint_(\d+)_", name))}
+    modules = (test_complaints, test_translated_relay, test_keep_alive, test_no_buffering)
+    names = [name for module in modules for name in dir(module)]
+    tested = {found[1] for name in names if (found := re.match(r"test_complaint_(\d+)_", name))}
     assert {row[0] for row in rows("| number | complaint | reported in |")} == tested

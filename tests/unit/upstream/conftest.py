@@ -97,7 +97,10 @@ class ScriptedServer:
         assert self._server is not None
         self._server.close()
         for peer in self.peers:
-            peer.writer.transport.abort()
+            # A transport of asyncio that has sent its last bytes after `close` has no loop any more, and fails.
+            connection = peer.writer.get_extra_info("socket")
+            if connection is not None and connection.fileno() >= 0:
+                peer.writer.transport.abort()
 
 
 Serve = Callable[..., Awaitable[ScriptedServer]]

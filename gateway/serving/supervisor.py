@@ -29,6 +29,7 @@ from gateway.logs.sink import LineSink
 from gateway.metrics.errors import MemoryOrderError
 from gateway.metrics.self_test import verify_this_machine
 from gateway.serving import run_dir as run_dirs
+from gateway.serving.interrupt import Interrupt
 from gateway.serving.processes import die_with_parent
 from gateway.serving.sampling import SamplingThread
 from gateway.serving.worker import WorkerLoader
@@ -113,6 +114,8 @@ def supervise(
         respawn_failed_workers=True,
         workers_kill_timeout=math.ceil(settings.server.grace_s) + _AFTER_GRACE_S,
     )
+    # Granian's own, a threading.Event, can hang for good when signals follow each other quickly.
+    server.main_loop_interrupt = interrupt = Interrupt()  # type: ignore[assignment]
     ring = RingWriter.create(run_dir / "supervisor.log", pid=os.getpid(), capacity=settings.log.ring)
     sink = None if quiet else LineSink(_STDOUT, color=wants_color(_STDOUT, os.environ))
     # After Granian's constructor, which sets up its own handlers.
@@ -146,6 +149,7 @@ def supervise(
         if sink is not None:
             sink.close(_FLUSH_S)
         ring.close()
+    interrupt.close()
     return 0
 
 

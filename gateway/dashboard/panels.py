@@ -82,7 +82,9 @@ def status(rect: Rect, view: View) -> list[Row]:
     if wide:
         title.append(("label", f" {clean(snapshot.instance.version)}"))
     figures: list[Row] = [[("text", _address(view))]]
-    figures.append([("label", f"{view.workers} worker{'' if view.workers == 1 else 's'}")])
+    number = len(snapshot.workers)
+    alive = str(number) if view.workers == number else f"{view.workers} of {number}"
+    figures.append([("label" if view.workers == number else "halt", f"{alive} worker{'' if number == 1 else 's'}")])
     figures.append([("label", f"up {_up(view)}")])
     covered = window.coverage_s or 0.0
     span = f"window {window.seconds // 60}m"
@@ -402,7 +404,7 @@ def requests(rect: Rect, view: View) -> list[Row]:
     reading = view.reading
     if reading is None:
         now = view.snapshot.window.requests_per_second
-        figures = [[("strong", rate(now))], labelled("label", "peak", rate(_highest(rates)))]
+        figures = [[("strong", rate(now))], labelled("label", "peak", rate(view.history.peak(frame.window_s)))]
     else:
         now = reading.rate(reading.latency_ms.count)
         figures = [[("strong", rate(now))], labelled("label", "n", count(reading.number)), *_moment(view, reading)]
@@ -422,7 +424,7 @@ def latency(rect: Rect, view: View) -> list[Row]:
     known = [column for column in columns if column is not None]
     reading = view.reading
     if reading is None:
-        figures = percentile_figures(view.snapshot.window.latency_ms)
+        figures = percentile_figures(view.latency_ms)
     else:
         figures = [
             *percentile_figures(reading.latency_ms),
@@ -519,7 +521,7 @@ def errors(rect: Rect, view: View) -> list[Row]:
     columns = history.columns(view.ui.window_s, number)
     reading = view.reading
     if reading is None:
-        amounts: Sequence[int] = [window.outcomes.get(kind.label, 0) for kind in ERRORS]
+        amounts: Sequence[int] = view.errors
         figures = [[("strong", rate(window.errors_per_second))], *_errors_of(amounts)]
     else:
         amounts = reading.errors

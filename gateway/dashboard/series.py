@@ -351,6 +351,7 @@ class History:
         # What was made of the columns, which stay the same list until the next step or edge.
         self._courses: dict[tuple[int, int], tuple[list[ModelsColumn | None], dict[str, list[float | None]]]] = {}
         self._read: tuple[tuple[int, int, int], Reading] | None = None
+        self._window: tuple[tuple[int, int, int], Reading] | None = None
 
     @property
     def now_ns(self) -> int:
@@ -394,6 +395,25 @@ class History:
             known = self._courses[window_s, count] = (columns, _courses(columns))
         return known[1]
 
+    def since(self, window_s: int) -> Reading:
+        """The steps that ended in the last `window_s` seconds; only of a whole history are they all that there was."""
+        key = (window_s, len(self._chart.steps), self.newest_ns())
+        if self._window is None or self._window[0] != key:
+            begin = self._chart.now_ns - window_s * SECOND_NS
+            steps = [step for step in self._chart.steps if step.time_ns > begin]
+            self._window = (key, self._together(steps, self._chart.now_ns))
+        return self._window[1]
+
+    def peak(self, window_s: int) -> float | None:
+        """The most requests a second in a step of the last `window_s` seconds; None before the first step."""
+        begin = self._chart.now_ns - window_s * SECOND_NS
+        rates = [
+            step.count * SECOND_NS / step.interval_ns
+            for step in self._chart.steps
+            if step.time_ns > begin and step.interval_ns
+        ]
+        return max(rates, default=None)
+
     def newest_ns(self) -> int:
         """The middle of the newest step, which the cursor reads first; now, if there is none."""
         return _middle(self._chart.steps[-1]) if self._chart.steps else self._chart.now_ns
@@ -409,7 +429,11 @@ class History:
 
     def _reading(self, index: int, length: int) -> Reading:
         steps = [step for step in self._chart.steps if _middle(step) // length == index]
-        begin = end = index * length
+        return self._together(steps, index * length)
+
+    def _together(self, steps: Sequence[StepPoint], empty_ns: int) -> Reading:
+        """Successive steps and the samples between their ends; for none of them, nothing at that moment."""
+        begin = end = empty_ns
         if steps:
             begin, end = steps[0].time_ns - steps[0].interval_ns, steps[-1].time_ns
         samples = [sample for sample in self._chart.scalars if begin < sample.time_ns <= end]

@@ -18,6 +18,8 @@ WINDOWS_S = (60, 300, 900)
 THEMES = tuple(INKS)
 # The lowest level that the log shows.
 LEVELS = ("info", "warning", "error")
+NO_MODEL = "(no model)"
+"""The row of requests whose model never became known: refused, or asked for by a name that no provider has."""
 TABLES = ("errors", "workers", "models")
 """The panels with rows to select and columns to sort by."""
 
@@ -206,6 +208,8 @@ def _open(ui: Ui, log: LogView, stage: Stage) -> Ui:
 
 def _terms(table: str, row: str, stage: Stage) -> list[FieldTerm]:
     """What the log lines of a row have in common."""
+    if table == "models" and row == NO_MODEL:
+        return [FieldTerm("outcome", word, inverted=True) for word in ("ok", "cancelled")]
     if table != "models" or row != OTHER_NAME:
         return [FieldTerm(_FIELDS[table], row)]
     # The models that have no row; a request whose model never became known is not one of theirs.

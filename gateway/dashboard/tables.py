@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 from gateway.dashboard import charts
 from gateway.dashboard.layout import Rect
 from gateway.dashboard.series import Column as Stretch
+from gateway.dashboard.state import NO_MODEL
 from gateway.dashboard.text import (
     Row,
     cells,
@@ -27,7 +28,7 @@ from gateway.dashboard.text import (
 )
 from gateway.dashboard.view import View, panel, trend_of
 from gateway.metrics.outcome import ERRORS
-from gateway.metrics.snapshot import ModelFigures, WorkerFigures
+from gateway.metrics.snapshot import Latency, ModelFigures, ModelWindow, Tokens, WorkerFigures
 
 _T = TypeVar("_T")
 
@@ -147,8 +148,26 @@ def _error_share(model: ModelFigures) -> float | None:
 
 
 def _models(view: View) -> list[ModelFigures]:
+    """One for each model, and one for the requests whose model no provider knew, if there are any."""
+    models = view.snapshot.models
+    nameless = _without_model(view)
+    rows = [*models, nameless] if nameless.window.finished else models
     # What is equal keeps one order from frame to frame.
-    return sorted(view.snapshot.models, key=lambda model: (-model.window.finished, model.name))
+    return sorted(rows, key=lambda model: (-model.window.finished, model.name))
+
+
+def _without_model(view: View) -> ModelFigures:
+    """What all models together lack of the whole."""
+    snapshot, whole, parts = view.snapshot, view.snapshot.window, [model.window for model in view.snapshot.models]
+    tokens = Tokens(
+        whole.tokens.input - sum(part.tokens.input for part in parts),
+        whole.tokens.output - sum(part.tokens.output for part in parts),
+    )
+    finished = whole.finished - sum(part.finished for part in parts)
+    errors = sum(whole.outcomes.get(kind.label, 0) for kind in ERRORS) - sum(part.errors for part in parts)
+    window = ModelWindow(finished, None, errors, tokens, Latency(0, None, None, None))
+    active = snapshot.active - sum(model.active for model in snapshot.models)
+    return ModelFigures(NO_MODEL, active, window, snapshot.lifetime)
 
 
 MODELS: Table[ModelFigures] = Table(
@@ -185,7 +204,7 @@ WORKERS: Table[_RatedWorker] = Table(
         Column(
             "cpu",
             5,
-            lambda row: percent(row[0].cpu_percent) if row[0].alive else "ended",
+            lambda row: percent(row[0].cpu_percent) if row[0].alive else "gone",
             lambda row: row[0].cpu_percent,
         ),
         Column("mem", 6, lambda row: size(row[0].rss_bytes), lambda row: row[0].rss_bytes),
@@ -193,7 +212,9 @@ WORKERS: Table[_RatedWorker] = Table(
         Column("req/s", 8, lambda row: rate(row[1]), lambda row: row[1], 37),
     ),
     "slot",
-    lambda view: [(worker, view.worker_rates.get(worker.slot)) for worker in view.snapshot.workers],
+    lambda view: [
+        (worker, view.worker_rates.get(worker.slot) if worker.alive else None) for worker in view.snapshot.workers
+    ],
     lambda row: str(row[0].slot),
     lambda row: row[0].slot,
     dim=lambda row: not row[0].alive,
@@ -203,7 +224,7 @@ WORKERS: Table[_RatedWorker] = Table(
 
 def _errors(view: View) -> list[_CountedError]:
     """In the window, with the rate of the last minute; with a cursor, what that reads."""
-    window, reading = view.snapshot.window, view.reading
+    reading = view.reading
     if reading is not None:
         number = reading.number
         return [
@@ -212,9 +233,9 @@ def _errors(view: View) -> list[_CountedError]:
         ]
     minute = view.history.columns(60, 1)[0]
     counted: list[_CountedError] = []
-    for place, kind in enumerate(ERRORS):
-        amount = window.outcomes.get(kind.label, 0)
-        share = 100 * amount / window.finished if window.finished else None
+    finished = view.finished
+    for place, (kind, amount) in enumerate(zip(ERRORS, view.errors, strict=True)):
+        share = 100 * amount / finished if finished else None
         now = minute.rate(minute.errors[place]) if minute is not None else None
         counted.append((kind.label, amount, share, now))
     return counted
@@ -277,7 +298,7 @@ def model_table(inner: int, room: int, view: View) -> list[Row]:
 
 def models(rect: Rect, view: View) -> list[Row]:
     """One row for each model over the last 15 minutes."""
-    number, room = len(view.snapshot.models), rect.inner_height - 1
+    number, room = len(_models(view)), rect.inner_height - 1
     if not number:
         return panel("models", rect, view, [[("label", "no requests yet; try")]], _first_steps(rect.inner_width, view))
     shown = str(number) if number <= room else f"{room} of {number}"

@@ -57,10 +57,10 @@ _NARROW = re.compile(
 
 
 def clean(text: str) -> str:
-    """Make foreign text safe to draw: escape sequences go, tabs become a space, what is uncertain becomes a dot."""
+    """Make foreign text safe to draw: tabs become a space, escape sequences and what is uncertain a dot."""
     if text.isascii() and text.isprintable():
         return text
-    text = _ESCAPES.sub("", text).replace("\t", " ")
+    text = _ESCAPES.sub("·", text).replace("\t", " ")
     if _NARROW.fullmatch(text):
         return text
     shown = "".join(map(_shown, unicodedata.normalize("NFC", text)))

@@ -11,6 +11,7 @@ from gateway.dashboard.series import SECOND_NS, Column, History, Reading
 from gateway.dashboard.state import Ui
 from gateway.dashboard.text import Row, duration, fit, row_cells, uptime
 from gateway.dashboard.theme import Theme
+from gateway.metrics.outcome import ERRORS
 from gateway.metrics.snapshot import Latency, Snapshot
 
 # The sampler ticks four times a second; without a sample for this long the figures are no longer live.
@@ -57,6 +58,28 @@ class View:
         if at is None or at <= history.now_ns - self.ui.window_s * SECOND_NS:
             return None
         return history.reading(at, self.ui.window_s)
+
+    @property
+    def latency_ms(self) -> Latency:
+        """The percentiles of the chosen window; in one that is shorter than the snapshot's, up to the newest step."""
+        window = self.snapshot.window
+        return (
+            window.latency_ms if self.ui.window_s >= window.seconds else self.history.since(self.ui.window_s).latency_ms
+        )
+
+    @property
+    def finished(self) -> int:
+        """The requests of the chosen window, as above."""
+        window = self.snapshot.window
+        return window.finished if self.ui.window_s >= window.seconds else self.latency_ms.count
+
+    @property
+    def errors(self) -> Sequence[int]:
+        """The errors of the chosen window by type, as above."""
+        window = self.snapshot.window
+        if self.ui.window_s >= window.seconds:
+            return [window.outcomes.get(kind.label, 0) for kind in ERRORS]
+        return self.history.since(self.ui.window_s).errors
 
     @property
     def workers(self) -> int:
@@ -121,6 +144,8 @@ def feed_state(view: View) -> Row:
     """Whether the picture is live, with a sign and a word."""
     if view.stopped:
         return [("halt", "■ gateway stopped")]
+    if not view.workers:
+        return [("halt", "◌ no worker")]
     if view.ui.frozen:
         return [("halt", "‖ frozen")]
     samples = view.history.scalars

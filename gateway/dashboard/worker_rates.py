@@ -11,7 +11,7 @@ _APART_NS = 10**9
 
 
 class WorkerRates:
-    """The counts of at most the last minute, a second apart, and the rates between the oldest and the newest."""
+    """The counts of the last minute, a second apart, and the rate of each slot between its oldest and its newest."""
 
     def __init__(self) -> None:
         self._seen: deque[tuple[int, Mapping[int, int]]] = deque()
@@ -26,7 +26,10 @@ class WorkerRates:
         self._seen.append((now_ns, finished))
         while self._seen[0][0] < now_ns - _OVER_NS:
             self._seen.popleft()
-        then_ns, then = self._seen[0]
-        if now_ns > then_ns:
-            elapsed_s = (now_ns - then_ns) / 1e9
-            self.rates = {slot: (count - then[slot]) / elapsed_s for slot, count in finished.items() if slot in then}
+        rates = {slot: self._rate(slot, count, now_ns) for slot, count in finished.items()}
+        self.rates = {slot: rate for slot, rate in rates.items() if rate is not None}
+
+    def _rate(self, slot: int, count: int, now_ns: int) -> float | None:
+        """Since a slot was seen first; None at that moment."""
+        then_ns, then = next((time_ns, seen[slot]) for time_ns, seen in self._seen if slot in seen)
+        return (count - then) * 1e9 / (now_ns - then_ns) if now_ns > then_ns else None

@@ -5,6 +5,8 @@ import random
 from collections.abc import Mapping
 from datetime import UTC
 
+import msgspec
+
 from gateway.dashboard.logview import LogView
 from gateway.dashboard.series import SECOND_NS, History
 from gateway.dashboard.state import Ui
@@ -101,6 +103,15 @@ def make_snapshot() -> Snapshot:
         window,
         models,
         LogFigures(0),
+    )
+
+
+def make_new_snapshot() -> Snapshot:
+    """The same gateway before its first request."""
+    none = dict.fromkeys((outcome.label for outcome in OUTCOMES), 0)
+    window = WindowFigures(900, 1.0, 0, 0.0, 0.0, none, Tokens(0, 0), Latency(0, None, None, None))
+    return msgspec.structs.replace(
+        make_snapshot(), active=0, lifetime=Lifetime(0, 0, none, Tokens(0, 0)), window=window, models=[]
     )
 
 

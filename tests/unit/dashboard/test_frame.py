@@ -4,7 +4,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pyte
 import pytest
 
@@ -14,7 +13,7 @@ from gateway.dashboard.series import SECOND_NS
 from gateway.dashboard.state import Order, Ui
 from gateway.dashboard.view import View
 from gateway.metrics.snapshot import ChartData
-from tests.support.dashboard_scene import NOW_NS, TRUECOLOR, make_records, make_scene, make_snapshot
+from tests.support.dashboard_scene import NOW_NS, TRUECOLOR, make_new_snapshot, make_records, make_scene
 
 SORTED = Ui(log_scale=True, focus="models", orders={"models": Order("err")}, selected={"models": "gpt-4.1"})
 GOLDEN = Path(__file__).parent / "golden"
@@ -50,7 +49,7 @@ def show(screen: Screen, view: View, columns: int, rows: int, *, force: bool = F
 def test_picture_is_as_drawn(name: str, columns: int, rows: int, given: dict[str, Any]) -> None:
     """The made-up gateway looks, character by character, as in the file; delete the file to draw it anew."""
     if name == "first":
-        given = {**given, "snapshot": msgspec.structs.replace(make_snapshot(), models=[])}
+        given = {**given, "snapshot": make_new_snapshot()}
     text = "\n".join(picture(make_scene(**given), columns, rows)) + "\n"
     golden = GOLDEN / f"{name}.txt"
     if not golden.exists():
@@ -90,7 +89,7 @@ def test_colour_says_nothing_alone(ui: Ui) -> None:
 
 def test_welcome_stands_below_the_first_request_to_try() -> None:
     """Until there is a model, its place says what to try, and what the caller wants said."""
-    view = make_scene(snapshot=msgspec.structs.replace(make_snapshot(), models=[]))
+    view = make_scene(snapshot=make_new_snapshot())
     shown = "\n".join(picture(replace(view, welcome=("providers  echo",)), 140, 40))
     assert "curl http://127.0.0.1:8000/v1/chat/completions" in shown
     assert "providers  echo" in shown

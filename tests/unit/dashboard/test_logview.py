@@ -38,9 +38,9 @@ def test_request_line_has_its_figures_apart() -> None:
     line = LogLine(0, record("request", "warning", **fields, attempts=3, error="refused", provider="p"), UTC)
     words = line.words
     assert line.time == "00:00:01.500"
-    assert (words.route, words.model, words.status, words.latency_ms) == ("messages", "m", "502", 12.5)
+    assert (words.route, words.model, words.status, words.latency_ms) == ("messages", "m·", "502", 12.5)
     assert line.message == "refused, 3 attempts"
-    assert line.text == "warning messages m p 502 refused, 3 attempts"
+    assert line.text == "warning messages m· p 502 refused, 3 attempts"
     assert words.input_tokens is None
 
 

@@ -1,15 +1,17 @@
 """The panels of figures and charts: what stands in their titles, what the cursor reads, and what gives way."""
 
+import msgspec
 import pytest
 
 from gateway.dashboard import panels
 from gateway.dashboard.layout import Rect
 from gateway.dashboard.series import SECOND_NS
-from gateway.dashboard.state import Ui
+from gateway.dashboard.state import NO_MODEL, Ui
+from gateway.dashboard.tables import MODELS, models
 from gateway.dashboard.text import Row
 from gateway.dashboard.view import View
 from gateway.metrics.snapshot import ChartData, ScalarPoint, StepPoint
-from tests.support.dashboard_scene import NOW_NS, make_chart, make_scene
+from tests.support.dashboard_scene import NOW_NS, make_chart, make_new_snapshot, make_scene, make_snapshot
 from tests.support.metrics import of_latencies
 
 MINUTE = make_chart(60)
@@ -29,10 +31,15 @@ def quiet_but_for_one_burst() -> View:
         else ScalarPoint(time_ns, SECOND_NS, 0, (0,) * 7, 0, 0, 0, 0.0, 0)
         for time_ns in range(NOW_NS - 30 * SECOND_NS, NOW_NS + 1, SECOND_NS)
     ]
-    latencies = of_latencies([100_000] * 9 + [4_000_000] * 3)
-    step = StepPoint(burst_ns, 5 * SECOND_NS, 12, None, None, None, {}, (10, 0, 0, 0, 2, 0, 0), latencies)
     ui = Ui(window_s=60, cursor_ns=burst_ns - SECOND_NS // 2)
-    return make_scene(ui=ui, chart=ChartData(NOW_NS, scalars, [step]))
+    return make_scene(ui=ui, chart=ChartData(NOW_NS, scalars, quiet_steps()))
+
+
+def quiet_steps() -> list[StepPoint]:
+    """The step of that burst."""
+    latencies = of_latencies([100_000] * 9 + [4_000_000] * 3)
+    ended = (10, 0, 0, 0, 2, 0, 0)
+    return [StepPoint(NOW_NS - 10 * SECOND_NS, 5 * SECOND_NS, 12, None, None, None, {}, ended, latencies)]
 
 
 def test_titles_read_what_the_cursor_reads() -> None:
@@ -83,6 +90,56 @@ def test_cursor_where_nothing_was_sampled_reads_no_data() -> None:
         "11:50:00 to 11:50:00  n –  –  p50 –  p95 –  p99 –  err –  in –  out –  10m00s ago"
     ]
     assert " –  n –  11:50:00" in texts(panels.requests(Rect(0, 0, 71, 9), view))[0]
+
+
+@pytest.mark.parametrize("window_s", [60, 300])
+def test_titles_are_of_the_chosen_window(window_s: int) -> None:
+    """Percentiles and errors are those of the steps in the window, not of the whole history behind it."""
+    long_ago = StepPoint(
+        *(NOW_NS - 400 * SECOND_NS, 5 * SECOND_NS, 9, None, None, None, {}),
+        *((0, 0, 9, 0, 0, 0, 0), of_latencies([60_000_000] * 9)),
+    )
+    view = quiet_but_for_one_burst()
+    chart = ChartData(NOW_NS, view.history.scalars, [long_ago, *quiet_steps()])
+    shown = make_scene(ui=Ui(window_s=window_s), chart=chart)
+    assert " p50 99ms  p95 4.0s  p99 4.0s ╮" in texts(panels.latency(Rect(0, 0, 71, 9), shown))[0]
+    assert " upstream 2 ╮" in texts(panels.errors(Rect(0, 0, 71, 9), shown))[0]
+    assert " peak 2.4/s ╮" in texts(panels.requests(Rect(0, 0, 71, 9), shown))[0]
+
+
+@pytest.mark.parametrize("width", [34, 60, 138])
+def test_peak_does_not_depend_on_the_width_of_the_chart(width: int) -> None:
+    """It is the highest rate of five seconds, however long the columns are; a longer window has none that is lower."""
+    peaks = []
+    for window_s in (60, 300, 900):
+        view = make_scene(ui=Ui(window_s=window_s), chart=make_chart())
+        title = texts(panels.requests(Rect(0, 0, width, 9), view))[0]
+        peaks.append(float(title.partition("peak ")[2].partition("/s")[0]))
+    assert peaks == sorted(peaks)
+    assert peaks[-1] == round(max(step.count for step in make_chart().steps) / 5, 1)
+
+
+def test_requests_without_a_model_have_a_row() -> None:
+    """What was refused, or asked for by a name that nobody knows, is missing in no table; without it there is none."""
+    snapshot = make_snapshot()
+    more = msgspec.structs.replace(
+        snapshot.window,
+        finished=snapshot.window.finished + 25,
+        outcomes={**snapshot.window.outcomes, "validation": snapshot.window.outcomes["validation"] + 27},
+    )
+    rows = MODELS.sorted_rows(make_scene(snapshot=msgspec.structs.replace(snapshot, window=more)))
+    nameless = next(row for row in rows if row.name == NO_MODEL)
+    assert (nameless.window.finished, nameless.window.errors) == (25, 25)
+    assert NO_MODEL not in [row.name for row in MODELS.sorted_rows(make_scene())]
+
+
+def test_failures_alone_are_no_reason_to_ask_for_a_first_request() -> None:
+    """Where every request failed the models panel has their row, not the advice for a new gateway."""
+    new = make_new_snapshot()
+    failed = msgspec.structs.replace(new.window, finished=60, outcomes={**new.window.outcomes, "upstream": 60})
+    shown = "".join(texts(models(Rect(0, 0, 90, 8), make_scene(snapshot=msgspec.structs.replace(new, window=failed)))))
+    assert "no requests yet" not in shown
+    assert NO_MODEL in shown
 
 
 def test_heat_map_has_its_legend_in_the_title() -> None:

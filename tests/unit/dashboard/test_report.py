@@ -60,4 +60,4 @@ def test_names_cannot_move_a_column() -> None:
     models = [msgspec.structs.replace(model, name=name) for name, model in zip(names, snapshot.models, strict=False)]
     report = render_report(msgspec.structs.replace(snapshot, models=models))
     assert "模型              21     1,204" in report
-    assert "evil·name         14     9,931" in report
+    assert "·evil·name        14     9,931" in report

@@ -9,7 +9,15 @@ from gateway.dashboard.canvas import Tile
 from gateway.dashboard.series import SECOND_NS
 from gateway.dashboard.session import Session, Stopped
 from gateway.metrics.snapshot import ChartData
-from tests.support.dashboard_scene import NOW_NS, PLAIN, UNIX_NS, make_chart, make_records, make_snapshot
+from tests.support.dashboard_scene import (
+    NOW_NS,
+    PLAIN,
+    UNIX_NS,
+    make_chart,
+    make_new_snapshot,
+    make_records,
+    make_snapshot,
+)
 
 SIZE = (100, 30)
 
@@ -121,7 +129,7 @@ def test_successor_of_another_version_is_told(session: Session) -> None:
 
 def test_successor_begins_with_its_own_history_and_the_log_goes_on(session: Session) -> None:
     """The figures of the gateway that is gone are forgotten, its log lines are not."""
-    session.start(msgspec.structs.replace(make_snapshot(), models=[]), ChartData(NOW_NS, (), ()))
+    session.start(make_new_snapshot(), ChartData(NOW_NS, (), ()))
     shown = texts(session)
     assert "no requests yet" in shown["models"]
     assert "40 records" in shown["log"]

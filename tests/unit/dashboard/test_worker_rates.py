@@ -34,6 +34,8 @@ def test_new_slot_has_no_rate_yet() -> None:
     rates.update(0, [worker(0, 0)])
     rates.update(5 * SECOND_NS, [worker(0, 5), worker(1, 999)])
     assert rates.rates == {0: 1.0}
+    rates.update(10 * SECOND_NS, [worker(0, 10), worker(1, 1009)])
+    assert rates.rates == {0: 1.0, 1: 2.0}
 
 
 def test_clock_that_stands_still_is_ignored() -> None:

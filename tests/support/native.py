@@ -36,6 +36,7 @@ class Spoken:
     stop: str = "end_turn"
     number: int = 1
     """What tells its ids from those of other answers of one conversation."""
+    model: str = "up"
     usage: dict[str, int] = field(
         default_factory=lambda: {"input": 30, "output": 9, "cached": 10, "written": 5, "reasoning": 4}
     )
@@ -85,7 +86,7 @@ def chat_stream(answer: Spoken) -> bytes:
         "id": f"chatcmpl-{answer.number}",
         "object": "chat.completion.chunk",
         "created": CREATED,
-        "model": "gpt-4.1",
+        "model": answer.model,
     }
     head |= {"service_tier": "default", "system_fingerprint": "fp_1"}
 
@@ -117,7 +118,7 @@ def chat_body(answer: Spoken) -> bytes:
             for call in answer.calls
         ]
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": _FINISH[answer.stop]}
-    body = {"id": f"chatcmpl-{answer.number}", "object": "chat.completion", "created": CREATED, "model": "gpt-4.1"}
+    body = {"id": f"chatcmpl-{answer.number}", "object": "chat.completion", "created": CREATED, "model": answer.model}
     return json.dumps({**body, "choices": [choice], "usage": chat_usage(answer.usage)}).encode()
 
 
@@ -153,7 +154,13 @@ def messages_stream(answer: Spoken) -> bytes:
         padding = " " * (len(name) % 5)
         return f"event: {name}\ndata: {json.dumps({'type': name, **members}, ensure_ascii=False)}{padding}\n\n"
 
-    message = {"id": f"msg_{answer.number}", "type": "message", "role": "assistant", "model": "claude-x", "content": []}
+    message = {
+        "id": f"msg_{answer.number}",
+        "type": "message",
+        "role": "assistant",
+        "model": answer.model,
+        "content": [],
+    }
     message |= {"stop_reason": None, "stop_sequence": None}
     first = {**messages_usage(answer.usage), "output_tokens": 1, "output_tokens_details": None}
     out = event("message_start", message={**message, "usage": first})
@@ -184,7 +191,7 @@ def messages_stream(answer: Spoken) -> bytes:
 
 def messages_body(answer: Spoken) -> bytes:
     """An Anthropic message in one piece."""
-    message = {"id": f"msg_{answer.number}", "type": "message", "role": "assistant", "model": "claude-x"}
+    message = {"id": f"msg_{answer.number}", "type": "message", "role": "assistant", "model": answer.model}
     message |= {"content": messages_blocks(answer), "stop_reason": answer.stop, "stop_sequence": None}
     return json.dumps({**message, "usage": messages_usage(answer.usage)}).encode()
 
@@ -209,7 +216,7 @@ def _response(answer: Spoken, output: list[dict[str, Any]], *, is_over: bool) ->
         "status": ("incomplete" if reason else "completed") if is_over else "in_progress",
         "error": None,
         "incomplete_details": {"reason": reason} if reason else None,
-        "model": "gpt-5",
+        "model": answer.model,
         "output": output,
         "parallel_tool_calls": True,
         "tool_choice": "auto",

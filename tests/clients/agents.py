@@ -47,6 +47,8 @@ class Agent:
     """What the agent's own instructions to the model are known by."""
     rules: str
     """The file in the project's folder whose text the agent hands to the model."""
+    keeps_reasoning: bool = True
+    """Whether it sends back what the provider wrote below its reasoning."""
 
     @property
     def binary(self) -> str:
@@ -59,21 +61,21 @@ class Agent:
     def run(self, task: str, *, home: Path, folder: Path, address: str, proxy: str) -> "Run":
         """Give it a task in `folder`, with a new home, with nothing but the gateway to talk to."""
         for title, text in blocks().items():
-            if title.startswith("~/") or title == "claude":
+            if title.startswith("~/"):
                 file = home / title.removeprefix("~/")
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_text(text.replace(PAGE_ADDRESS, address))
+        exports = blocks().get(self.binary, "").replace(PAGE_ADDRESS, address)
         environment = {
             "HOME": str(home),
             "PATH": _path(),
             "LANG": "C.UTF-8",
             "GATEWAY_KEY": CLIENT_KEY,
-            "OPENCODE_DISABLE_MODELS_FETCH": "1",
             **dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), proxy),
             **dict.fromkeys(("no_proxy", "NO_PROXY"), "127.0.0.1"),
         }
         ended = subprocess.run(
-            ["/bin/sh", "-c", '. "$HOME/claude" && exec "$@"', "sh", *self.arguments, task],
+            ["/bin/sh", "-c", exports + 'exec "$@"', "sh", *self.arguments, task],
             cwd=folder,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -151,9 +153,18 @@ CODEX = Agent(
     identity="Codex",
     rules="AGENTS.md",
 )
-_OPENCODE = ("opencode", "run", "--format", "json", "--model")
 OPENCODE = [
-    Agent("opencode", protocol, "opencode-ai", (*_OPENCODE, f"{entry}/coder"), _read_opencode, "opencode", "AGENTS.md")
+    Agent(
+        "opencode",
+        protocol,
+        "opencode-ai",
+        ("opencode", "run", "--format", "json", "--model", f"{entry}/coder"),
+        _read_opencode,
+        identity="opencode",
+        rules="AGENTS.md",
+        # @ai-sdk/openai-compatible shows reasoning and sends none.
+        keeps_reasoning=protocol != "chat",
+    )
     for entry, protocol in (
         ("gateway", "chat"),
         ("gateway-messages", "messages"),

@@ -6,6 +6,7 @@ the request, and it remembers every request, so that a test can tell what came t
 
 import asyncio
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ class AgentProvider(Upstream):
             return
         protocol = PATHS[path]
         told = heard(protocol, self.bodies[-1])
-        spoken = self._next(told)
+        spoken = replace(self._next(told), model=model)
         self.spoken.append(spoken)
         if stream:
             writer.write(head_of(200, b"text/event-stream", None))

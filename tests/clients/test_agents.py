@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
@@ -24,18 +25,26 @@ TASK = "Do what has to be done: größer ✓ 'task-7'."
 RULE = "The rule of this project is größer ✓ 'rule-7'."
 PROVIDER_KEY = "sk-key-of-the-provider-0123456789"
 
-TARGETS = {
-    "anthropic": 'provider = "anthropic", model = "claude-sonnet-4-6"',
-    "openai": 'provider = "openai", model = "gpt-5.5"',
-    "chat only": 'provider = "local", model = "qwen3-coder"',
-    "responses only": 'provider = "responses only", model = "gpt-5.5"',
-    "echo": 'provider = "echo", model = "echo"',
-}
-"""The providers of docs/clients.md and two more, and the model that each is asked for."""
+
+@dataclass(frozen=True)
+class Kind:
+    """A provider of docs/clients.md, or one more."""
+
+    provider: str
+    protocols: tuple[str, ...]
+    model: str
+    """What it knows its model by."""
+
+
+ANTHROPIC = Kind("anthropic", ("messages",), "claude-sonnet-4-6")
+OPENAI = Kind("openai", ("chat", "responses"), "gpt-5.5")
+CHAT_ONLY = Kind("local", ("chat",), "qwen3-coder")
+RESPONSES_ONLY = Kind("responses-only", ("responses",), "gpt-5.5")
+ECHO = Kind("echo", (), "echo")
 
 MORE_PROVIDERS = """
 [[providers]]
-name = "responses only"
+name = "responses-only"
 kind = "openai"
 base_url = "https://unused/v1"
 api_key_env = "OPENAI_API_KEY"
@@ -49,13 +58,18 @@ SIGNATURES = {"messages": "c2ln", "responses": "ZW5j"}
 """What the scripted provider writes below its reasoning, in the protocols that have such a thing."""
 
 
-def configuration(port: int, kind: str) -> str:
-    """The page's configuration with this provider behind every name, and the scripted one behind every provider."""
+def configuration(port: int, kind: Kind, protocol: str) -> str:
+    """The page's configuration with this provider behind every name, and the scripted one behind every provider.
+
+    The model is renamed only where the answer is translated: one that passes byte for byte bears the provider's name of
+    it, and Claude Code does not send back the reasoning of an answer under another name.
+    """
+    renamed = "" if protocol in kind.protocols else f', model = "{kind.model}"'
     written = blocks()["gateway.toml"] + MORE_PROVIDERS
     written = re.sub(r'base_url = "https?://[^/"]+', f'base_url = "http://127.0.0.1:{port}', written)
     written = written.replace('api_key_env = "', f'api_key = "{PROVIDER_KEY}" # "')
     written = written.replace('key_env = "', f'key = "{CLIENT_KEY}" # "')
-    return f'{written}\n[[models]]\nname = "*"\ntargets = [{{ {TARGETS[kind]} }}]\n'
+    return f'{written}\n[[models]]\nname = "*"\ntargets = [{{ provider = "{kind.provider}"{renamed} }}]\n'
 
 
 @dataclass
@@ -63,7 +77,7 @@ class Trial:
     """A task that an agent has ended with one provider."""
 
     agent: Agent
-    kind: str
+    kind: Kind
     folder: Path
     provider: AgentProvider
     gateway: RunningGateway
@@ -86,7 +100,7 @@ def agent(request: pytest.FixtureRequest) -> Agent:
 
 
 @contextmanager
-def trial_of(agent: Agent, kind: str, place: Path) -> Iterator[Trial]:
+def trial_of(agent: Agent, kind: Kind, place: Path) -> Iterator[Trial]:
     """Run the agent in a new folder with a new home."""
     home, folder, around = place / "home", place / "work", place / "gateway"
     for made in (home, folder, around):
@@ -94,14 +108,14 @@ def trial_of(agent: Agent, kind: str, place: Path) -> Iterator[Trial]:
     (folder / agent.rules).write_text(RULE)
     with (
         running_upstream(lambda: AgentProvider(folder)) as provider,
-        running_gateway(around, configuration(provider.port, kind)) as gateway,
+        running_gateway(around, configuration(provider.port, kind, agent.protocol)) as gateway,
         witness() as watching,
     ):
         run = agent.run(TASK, home=home, folder=folder, address=gateway.address, proxy=watching.url)
         yield Trial(agent, kind, folder, provider, gateway, watching, run)
 
 
-@pytest.fixture(scope="module", params=[kind for kind in TARGETS if kind != "echo"])
+@pytest.fixture(scope="module", params=[ANTHROPIC, OPENAI, CHAT_ONLY, RESPONSES_ONLY], ids=attrgetter("provider"))
 def trial(request: pytest.FixtureRequest, agent: Agent, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trial]:
     """Each agent with each kind of provider, once for all tests."""
     with trial_of(agent, request.param, tmp_path_factory.mktemp("trial")) as ended:
@@ -147,7 +161,8 @@ def test_calls_and_their_results_come_back_to_the_provider_as_they_were(trial: T
 def test_the_reasoning_comes_back_with_the_signature_of_its_maker(trial: Trial):
     """Also through a client of another protocol, which has it in the place of its own signatures."""
     protocol = PATHS[trial.provider.paths[-1]]
-    assert trial.last.signatures == ([SIGNATURES[protocol]] * 2 if protocol in SIGNATURES else [])
+    expected = [SIGNATURES[protocol]] * 2 if protocol in SIGNATURES and trial.agent.keeps_reasoning else []
+    assert trial.last.signatures == expected
 
 
 def test_the_gateway_counts_what_the_provider_and_the_agent_counted(trial: Trial):
@@ -170,7 +185,7 @@ def test_the_gateway_counts_what_the_provider_and_the_agent_counted(trial: Trial
 def test_keys_stay_on_their_side(trial: Trial):
     """The provider gets its own key, if it has one, with every request, and never that of the client."""
     for head in trial.provider.heads:
-        assert (PROVIDER_KEY.encode() in head) == (trial.kind != "chat only")
+        assert (PROVIDER_KEY.encode() in head) == (trial.kind is not CHAT_ONLY)
         assert CLIENT_KEY.encode() not in head
 
 
@@ -181,7 +196,7 @@ def test_nothing_but_loopback_is_asked(trial: Trial):
 
 def test_the_echo_provider_answers_the_agent(agent: Agent, tmp_path: Path):
     """It says the task back, and the gateway counts its words."""
-    with trial_of(agent, "echo", tmp_path) as ended:
+    with trial_of(agent, ECHO, tmp_path) as ended:
         said = ended.run.said()
         assert TASK in said.text
         lifetime = ended.gateway.settled()["lifetime"]

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -58,8 +59,13 @@ class Agent:
         """The path of its executable, if it is installed."""
         return shutil.which(self.binary, path=_path())
 
-    def run(self, task: str, *, home: Path, folder: Path, address: str, proxy: str) -> "Run":
-        """Give it a task in `folder`, with a new home, with nothing but the gateway to talk to."""
+    def start(
+        self, task: str, *, home: Path, folder: Path, address: str, proxy: str, key: str = CLIENT_KEY
+    ) -> "subprocess.Popen[str]":
+        """Give it a task in `folder`, with a new home, with nothing but the gateway to talk to.
+
+        It leads a group of processes of its own, since some agents are started by another program.
+        """
         for title, text in blocks().items():
             if title.startswith("~/"):
                 file = home / title.removeprefix("~/")
@@ -70,21 +76,30 @@ class Agent:
             "HOME": str(home),
             "PATH": _path(),
             "LANG": "C.UTF-8",
-            "GATEWAY_KEY": CLIENT_KEY,
+            "GATEWAY_KEY": key,
             **dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), proxy),
             **dict.fromkeys(("no_proxy", "NO_PROXY"), "127.0.0.1"),
         }
-        ended = subprocess.run(
+        return subprocess.Popen(
             ["/bin/sh", "-c", exports + 'exec "$@"', "sh", *self.arguments, task],
             cwd=folder,
             env=environment,
             stdin=subprocess.DEVNULL,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=PATIENCE_S,
-            check=False,
+            start_new_session=True,
         )
-        return Run(self, ended.returncode, ended.stdout, ended.stderr)
+
+    def finish(self, process: "subprocess.Popen[str]") -> "Run":
+        """Wait for the end of a task; an agent that takes too long is killed."""
+        try:
+            stdout, stderr = process.communicate(timeout=PATIENCE_S)
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        return Run(self, process.returncode, stdout, stderr)
 
 
 @dataclass(frozen=True)

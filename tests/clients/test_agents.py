@@ -4,115 +4,30 @@ They need node and the packages of `package.json` beside this file (`make agents
 """
 
 import json
-import re
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
 
 import pytest
 
-from tests.clients.agents import AGENTS, CLIENT_KEY, Agent, Run
-from tests.clients.heard import PATHS, Heard
-from tests.clients.provider import FINAL_TEXT, SHELL_OUTPUT, WRITTEN, AgentProvider
-from tests.clients.witness import Witness, witness
-from tests.support.guide import blocks
-from tests.support.process import RunningGateway, running_gateway
-from tests.support.upstream import running_upstream
-
-TASK = "Do what has to be done: größer ✓ 'task-7'."
-RULE = "The rule of this project is größer ✓ 'rule-7'."
-PROVIDER_KEY = "sk-key-of-the-provider-0123456789"
-
-
-@dataclass(frozen=True)
-class Kind:
-    """A provider of docs/clients.md, or one more."""
-
-    provider: str
-    protocols: tuple[str, ...]
-    model: str
-    """What it knows its model by."""
-
-
-ANTHROPIC = Kind("anthropic", ("messages",), "claude-sonnet-4-6")
-OPENAI = Kind("openai", ("chat", "responses"), "gpt-5.5")
-CHAT_ONLY = Kind("local", ("chat",), "qwen3-coder")
-RESPONSES_ONLY = Kind("responses-only", ("responses",), "gpt-5.5")
-ECHO = Kind("echo", (), "echo")
-
-MORE_PROVIDERS = """
-[[providers]]
-name = "responses-only"
-kind = "openai"
-base_url = "https://unused/v1"
-api_key_env = "OPENAI_API_KEY"
-protocols = ["responses"]
-[[providers]]
-name = "echo"
-kind = "echo"
-"""
+from tests.clients.agents import CLIENT_KEY, Agent
+from tests.clients.heard import PATHS
+from tests.clients.provider import FINAL_TEXT, SHELL_OUTPUT, WRITTEN
+from tests.clients.trial import (
+    ANTHROPIC,
+    CHAT_ONLY,
+    ECHO,
+    OPENAI,
+    PROVIDER_KEY,
+    RESPONSES_ONLY,
+    RULE,
+    TASK,
+    Trial,
+    trial_of,
+)
 
 SIGNATURES = {"messages": "c2ln", "responses": "ZW5j"}
 """What the scripted provider writes below its reasoning, in the protocols that have such a thing."""
-
-
-def configuration(port: int, kind: Kind, protocol: str) -> str:
-    """The page's configuration with this provider behind every name, and the scripted one behind every provider.
-
-    The model is renamed only where the answer is translated: one that passes byte for byte bears the provider's name of
-    it, and Claude Code does not send back the reasoning of an answer under another name.
-    """
-    renamed = "" if protocol in kind.protocols else f', model = "{kind.model}"'
-    written = blocks()["gateway.toml"] + MORE_PROVIDERS
-    written = re.sub(r'base_url = "https?://[^/"]+', f'base_url = "http://127.0.0.1:{port}', written)
-    written = written.replace('api_key_env = "', f'api_key = "{PROVIDER_KEY}" # "')
-    written = written.replace('key_env = "', f'key = "{CLIENT_KEY}" # "')
-    return f'{written}\n[[models]]\nname = "*"\ntargets = [{{ provider = "{kind.provider}"{renamed} }}]\n'
-
-
-@dataclass
-class Trial:
-    """A task that an agent has ended with one provider."""
-
-    agent: Agent
-    kind: Kind
-    folder: Path
-    provider: AgentProvider
-    gateway: RunningGateway
-    witness: Witness
-    run: Run
-
-    @property
-    def last(self) -> Heard:
-        """The last request of the task, which holds the whole conversation."""
-        return self.provider.heard[-1]
-
-
-@pytest.fixture(scope="module", params=AGENTS, ids="{0.name} ({0.protocol})".format)
-def agent(request: pytest.FixtureRequest) -> Agent:
-    """Each agent, in each protocol that it speaks."""
-    chosen: Agent = request.param
-    if chosen.find() is None:
-        pytest.skip(f"{chosen.binary} is not installed: `make agents` gets {chosen.package}, with node and npm")
-    return chosen
-
-
-@contextmanager
-def trial_of(agent: Agent, kind: Kind, place: Path) -> Iterator[Trial]:
-    """Run the agent in a new folder with a new home."""
-    home, folder, around = place / "home", place / "work", place / "gateway"
-    for made in (home, folder, around):
-        made.mkdir()
-    (folder / agent.rules).write_text(RULE)
-    with (
-        running_upstream(lambda: AgentProvider(folder)) as provider,
-        running_gateway(around, configuration(provider.port, kind, agent.protocol)) as gateway,
-        witness() as watching,
-    ):
-        run = agent.run(TASK, home=home, folder=folder, address=gateway.address, proxy=watching.url)
-        yield Trial(agent, kind, folder, provider, gateway, watching, run)
 
 
 @pytest.fixture(scope="module", params=[ANTHROPIC, OPENAI, CHAT_ONLY, RESPONSES_ONLY], ids=attrgetter("provider"))

@@ -4,8 +4,12 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 VERSIONS := 3.11 3.12 3.13
 
+# Runs a command with a network of its own that has only loopback, where the system lets us.
+UNSHARE := unshare --net --map-root-user
+ALONE = $(if $(shell $(UNSHARE) echo yes 2>/dev/null),$(UNSHARE) sh -c 'ip link set lo up && exec "$$0" "$$@"')
+
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all pytest lint types imports unit properties regressions e2e bench viewer pictures docs hang-up reconcile torture mutation real-model lock clean
+.PHONY: help run test test-all pytest lint types imports unit properties regressions e2e bench viewer pictures docs hang-up reconcile torture mutation real-model agents clients lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -73,8 +77,16 @@ torture: $(VENV)/test.stamp ## read 100,000 snapshots while writers are killed (
 mutation: $(VENV)/test.stamp ## change the metrics in every way a tool knows, and see the tests notice (about 30 minutes)
 	@$(BIN)/python benchmarks/metrics_mutation.py
 
-real-model: $(VENV)/test.stamp ## try a real model server, URL=http://127.0.0.1:18080 MODEL=smollm2-135m
+real-model: .venv/test.stamp ## a real model server as the oracle: native against translated, URL=http://127.0.0.1:18080 MODEL=smollm2-135m
 	@$(BIN)/python benchmarks/real_model.py $(if $(URL),--url $(URL)) $(if $(MODEL),--model $(MODEL))
+
+agents: ## install Claude Code, Codex and opencode for `make clients` (node and npm, about 1 GB)
+	@mkdir -p .agents
+	@cp tests/clients/package.json .agents/
+	@npm install --prefix .agents --no-audit --no-fund
+
+clients: $(VENV)/test.stamp ## run real coding agents through the gateway, over loopback alone (about three minutes)
+	@$(ALONE) $(BIN)/pytest tests/clients -rs
 
 lock: $(VENV)/test.stamp ## resolve the dependencies anew: exact versions and hashes, no addresses
 	@$(BIN)/python -m pip install --quiet uv
@@ -83,7 +95,7 @@ lock: $(VENV)/test.stamp ## resolve the dependencies anew: exact versions and ha
 	    --no-emit-index-url --no-annotate --no-header pyproject.toml $$@ -o requirements/$$name.lock; done
 
 clean: ## remove what the targets made
-	rm -rf .venv .venv-3.* .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache dist
+	rm -rf .agents .venv .venv-3.* .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache dist
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12")'

@@ -21,7 +21,7 @@ from litestar.types import Message, Receive, Scope, Send
 from gateway.api.context import Exchange
 from gateway.api.interruption import Reason
 from gateway.api.keep_alive import KeepAlive
-from gateway.api.responses import JSON, error_answer, send_whole
+from gateway.api.responses import DO_NOT_RETRY, JSON, error_answer, send_whole
 from gateway.errors import GatewayFault, RequestError, UpstreamBroken, UpstreamRefusal
 from gateway.metrics.outcome import Outcome
 from gateway.protocol.dialect import StreamTap
@@ -45,8 +45,6 @@ _AFTER_THE_END_S = 1.0
 
 _NO_STREAM = "The provider {} sent no stream although one was asked for."
 _EVENT_STREAM = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")]
-# Tells the official SDKs that the gateway has already tried again (`_base_client.py`).
-_DO_NOT_RETRY = (b"x-should-retry", b"false")
 
 
 class Relay:
@@ -231,8 +229,10 @@ class Relay:
         if upstream_id:
             lease.request_id = upstream_id.decode("latin-1")
         headers += [header for header in dialect.request_id_headers(lease.request_id) if header[0] not in given]
-        if response.status_code >= 400 and lease.attempts > 1 and _DO_NOT_RETRY[0] not in given:
-            headers.append(_DO_NOT_RETRY)
+        # The gateway has tried again itself; and a provider's key that it refuses is none that the client could renew.
+        is_final = response.status_code == 401 or (response.status_code >= 400 and lease.attempts > 1)
+        if is_final and DO_NOT_RETRY[0] not in given:
+            headers.append(DO_NOT_RETRY)
         return headers, given.get(b"content-type", b"").lower()
 
     def _frame(self) -> list[Message]:
@@ -261,7 +261,7 @@ class Relay:
             status, headers, body = error_answer(dialect, error, lease.request_id)
             lease.status = status
             if lease.attempts > 1:
-                headers.append(_DO_NOT_RETRY)
+                headers.append(DO_NOT_RETRY)
             await send_whole(send, status, headers, body)
         elif self._tap is not None:
             event = self._tap.break_off(error.status, error.message, code=error.code)

@@ -3,12 +3,14 @@
 from litestar.types import Receive, Scope, Send
 
 from gateway.api.context import Exchange
-from gateway.errors import RequestError
+from gateway.errors import ClientError, RequestError
 from gateway.metrics.outcome import Outcome
 from gateway.protocol.dialect import Dialect
 from gateway.upstream.headers import RawHeaders
 
 JSON = (b"content-type", b"application/json")
+# Tells the official SDKs, and Claude Code, not to try again (`_base_client.py`).
+DO_NOT_RETRY = (b"x-should-retry", b"false")
 
 
 async def send_whole(send: Send, status: int, headers: RawHeaders, body: bytes) -> None:
@@ -19,9 +21,16 @@ async def send_whole(send: Send, status: int, headers: RawHeaders, body: bytes) 
 
 
 def error_answer(dialect: Dialect, error: RequestError, request_id: str) -> tuple[int, RawHeaders, bytes]:
-    """Return the status, headers and body that tell a client of an error in its own protocol."""
+    """Return the status, headers and body that tell a client of an error in its own protocol.
+
+    What is the client's fault stays so when it is tried again. Claude Code does that for minutes with a wrong key, ten
+    times and without a word, unless it is told not to.
+    """
     body = dialect.error_body(error.status, error.message, param=error.param, code=error.code, request_id=request_id)
-    return error.status, [JSON, *dialect.request_id_headers(request_id)], body
+    headers = [JSON, *dialect.request_id_headers(request_id)]
+    if isinstance(error, ClientError):
+        headers.append(DO_NOT_RETRY)
+    return error.status, headers, body
 
 
 class Refusal:

@@ -39,7 +39,6 @@ class Answer(msgspec.Struct):
     """What the events of an answer come to."""
 
     id: str = ""
-    model: str = ""
     blocks: list[Block] = []
     usage: UsageReport = UsageReport()
     stop: Stop = Stop(StopReason.END_TURN)
@@ -78,8 +77,8 @@ def collect(events: Iterable[Event]) -> Answer:
                 answer.blocks.append(block)
                 block = None
                 pieces.clear()
-            case Start(id=identity, model=model):
-                answer.id, answer.model = identity, model
+            case Start(id=identity):
+                answer.id = identity
             case UsageReport():
                 answer.usage = event
             case Stop():

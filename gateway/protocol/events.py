@@ -40,10 +40,13 @@ class StopReason(enum.StrEnum):
 
 
 class Start(msgspec.Struct, frozen=True):
-    """The answer begins; both may be empty when the provider does not say."""
+    """The answer begins; the id may be empty when the provider does not say.
+
+    The name that the provider has for its model is no part of an answer: clients are told the one that they asked for.
+    Claude Code takes the reasoning of an answer under another name for that of another model, and never sends it back.
+    """
 
     id: str
-    model: str
 
 
 class TextDelta(msgspec.Struct, frozen=True):

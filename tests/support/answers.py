@@ -86,7 +86,7 @@ ORDINARY = (StopReason.END_TURN, StopReason.TOOL_USE, StopReason.MAX_TOKENS, Sto
 @st.composite
 def answers(draw: st.DrawFn, *, may_fail: bool = True) -> list[Event]:
     """The events of one answer, sequential, whole or failed."""
-    events: list[Event] = [Start(f"id_{draw(NAMES)}", draw(NAMES))]
+    events: list[Event] = [Start(f"id_{draw(NAMES)}")]
     for call in range(draw(st.integers(0, 5))):
         events += draw(blocks(call))
         if draw(st.booleans()):
@@ -107,7 +107,7 @@ def context(*, include_usage: bool = True) -> Context:
 def interleaved_calls(draw: st.DrawFn) -> list[Event]:
     """Parallel calls whose fragments come in any order, each call's own in order; then a stop."""
     cut = [draw(fragments()) or ["{}"] for _ in range(draw(st.integers(2, 4)))]
-    events: list[Event] = [Start("id_1", "m")]
+    events: list[Event] = [Start("id_1")]
     started: set[int] = set()
     turns = draw(st.permutations([call for call, pieces in enumerate(cut) for _ in pieces]))
     left = [list(pieces) for pieces in cut]
@@ -121,7 +121,7 @@ def interleaved_calls(draw: st.DrawFn) -> list[Event]:
 
 CALLS = st.integers(0, 3)
 ANY_EVENT: st.SearchStrategy[Event] = st.one_of(
-    st.builds(Start, NAMES, NAMES),
+    st.builds(Start, NAMES),
     st.builds(TextDelta, st.text(max_size=3)),
     st.builds(RefusalDelta, PIECES),
     st.builds(ReasoningDelta, st.text(max_size=3)),

@@ -18,6 +18,8 @@ class Call:
     id: str
     name: str
     pieces: tuple[str, ...]
+    is_custom: bool = False
+    """A custom tool of the Responses API: the pieces are plain text, no JSON."""
 
     @property
     def arguments(self) -> str:
@@ -32,6 +34,9 @@ class Spoken:
     reasoning: tuple[str, ...] = ()
     calls: tuple[Call, ...] = ()
     stop: str = "end_turn"
+    number: int = 1
+    """What tells its ids from those of other answers of one conversation."""
+    model: str = "up"
     usage: dict[str, int] = field(
         default_factory=lambda: {"input": 30, "output": 9, "cached": 10, "written": 5, "reasoning": 4}
     )
@@ -77,7 +82,12 @@ def chat_usage(usage: dict[str, int]) -> dict[str, Any]:
 
 def chat_stream(answer: Spoken) -> bytes:
     """A chat completions stream whose client asked for the usage."""
-    head = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": CREATED, "model": "gpt-4.1"}
+    head = {
+        "id": f"chatcmpl-{answer.number}",
+        "object": "chat.completion.chunk",
+        "created": CREATED,
+        "model": answer.model,
+    }
     head |= {"service_tier": "default", "system_fingerprint": "fp_1"}
 
     def chunk(delta: dict[str, Any], finish: str | None = None) -> str:
@@ -108,7 +118,7 @@ def chat_body(answer: Spoken) -> bytes:
             for call in answer.calls
         ]
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": _FINISH[answer.stop]}
-    body = {"id": "chatcmpl-1", "object": "chat.completion", "created": CREATED, "model": "gpt-4.1"}
+    body = {"id": f"chatcmpl-{answer.number}", "object": "chat.completion", "created": CREATED, "model": answer.model}
     return json.dumps({**body, "choices": [choice], "usage": chat_usage(answer.usage)}).encode()
 
 
@@ -144,7 +154,13 @@ def messages_stream(answer: Spoken) -> bytes:
         padding = " " * (len(name) % 5)
         return f"event: {name}\ndata: {json.dumps({'type': name, **members}, ensure_ascii=False)}{padding}\n\n"
 
-    message = {"id": "msg_1", "type": "message", "role": "assistant", "model": "claude-x", "content": []}
+    message = {
+        "id": f"msg_{answer.number}",
+        "type": "message",
+        "role": "assistant",
+        "model": answer.model,
+        "content": [],
+    }
     message |= {"stop_reason": None, "stop_sequence": None}
     first = {**messages_usage(answer.usage), "output_tokens": 1, "output_tokens_details": None}
     out = event("message_start", message={**message, "usage": first})
@@ -175,7 +191,7 @@ def messages_stream(answer: Spoken) -> bytes:
 
 def messages_body(answer: Spoken) -> bytes:
     """An Anthropic message in one piece."""
-    message = {"id": "msg_1", "type": "message", "role": "assistant", "model": "claude-x"}
+    message = {"id": f"msg_{answer.number}", "type": "message", "role": "assistant", "model": answer.model}
     message |= {"content": messages_blocks(answer), "stop_reason": answer.stop, "stop_sequence": None}
     return json.dumps({**message, "usage": messages_usage(answer.usage)}).encode()
 
@@ -194,13 +210,13 @@ def responses_usage(usage: dict[str, int]) -> dict[str, Any]:
 def _response(answer: Spoken, output: list[dict[str, Any]], *, is_over: bool) -> dict[str, Any]:
     reason = {"max_tokens": "max_output_tokens", "refusal": "content_filter"}.get(answer.stop) if is_over else None
     return {
-        "id": "resp_1",
+        "id": f"resp_{answer.number}",
         "object": "response",
         "created_at": CREATED,
         "status": ("incomplete" if reason else "completed") if is_over else "in_progress",
         "error": None,
         "incomplete_details": {"reason": reason} if reason else None,
-        "model": "gpt-5",
+        "model": answer.model,
         "output": output,
         "parallel_tool_calls": True,
         "tool_choice": "auto",
@@ -214,14 +230,22 @@ def responses_output(answer: Spoken) -> list[dict[str, Any]]:
     items: list[dict[str, Any]] = []
     if answer.reasoning:
         summary = [{"type": "summary_text", "text": "".join(answer.reasoning)}]
-        items.append({"id": "rs_1", "type": "reasoning", "summary": summary, "encrypted_content": "ZW5j"})
+        items.append(
+            {"id": f"rs_{answer.number}", "type": "reasoning", "summary": summary, "encrypted_content": "ZW5j"}
+        )
     if answer.text:
         part = {"type": "output_text", "text": "".join(answer.text), "annotations": [], "logprobs": []}
-        items.append({"id": "msg_1", "type": "message", "status": "completed", "role": "assistant", "content": [part]})
-    for number, call in enumerate(answer.calls):
-        item = {"id": f"fc_{number}", "type": "function_call", "status": "completed", "arguments": call.arguments}
+        item = {"id": f"msg_{answer.number}", "type": "message", "status": "completed", "role": "assistant"}
+        items.append({**item, "content": [part]})
+    for index, call in enumerate(answer.calls):
+        kind, member = ("custom_tool_call", "input") if call.is_custom else ("function_call", "arguments")
+        item = {"id": f"fc_{answer.number}_{index}", "type": kind, "status": "completed", member: call.arguments}
         items.append({**item, "call_id": call.id, "name": call.name})
     return items
+
+
+ARGUMENTS = ("arguments", "function_call_arguments")
+"""The member of a `function_call` item that is streamed, and the events that do so."""
 
 
 def responses_stream(answer: Spoken) -> bytes:
@@ -257,11 +281,12 @@ def responses_stream(answer: Spoken) -> bytes:
                     out += event("output_text.delta", **here, delta=piece, logprobs=[], obfuscation="k")
                 out += event("output_text.done", **here, text="".join(answer.text), logprobs=[])
                 out += event("content_part.done", **here, part=item["content"][0])
-            case _:
-                out += event("output_item.added", output_index=index, item={**item, "arguments": ""})
+            case kind:
+                member, name = ("input", "custom_tool_call_input") if kind == "custom_tool_call" else ARGUMENTS
+                out += event("output_item.added", output_index=index, item={**item, member: ""})
                 for piece in next(calls).pieces:
-                    out += event("function_call_arguments.delta", **here, delta=piece)
-                out += event("function_call_arguments.done", **here, arguments=item["arguments"])
+                    out += event(f"{name}.delta", **here, delta=piece)
+                out += event(f"{name}.done", **here, **{member: item[member]})
         out += event("output_item.done", output_index=index, item=item)
     response = _response(answer, output, is_over=True)
     return (out + event(response["status"], response=response)).encode()

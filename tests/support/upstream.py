@@ -5,7 +5,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -25,6 +25,7 @@ class Upstream:
 
     def __init__(self) -> None:
         self.port = 0
+        self.heads: list[bytes] = []
         self.bodies: list[dict[str, Any]] = []
         self.closed_at: list[float] = []
         self.streaming = threading.Event()
@@ -59,6 +60,7 @@ class Upstream:
                 path = head.split(b" ", 2)[1].decode()
                 fields = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:] if line)
                 body = json.loads(await reader.readexactly(int(fields[b"content-length"])))
+                self.heads.append(head)
                 self.bodies.append(body)
                 await self.answer(path, body["model"], bool(body.get("stream")), reader, writer)
         except (asyncio.IncompleteReadError, ConnectionError):
@@ -75,9 +77,9 @@ class Upstream:
             await reader.readexactly(1)
         if model == "refuse":
             answer = b'{"error":{"message":"overloaded","type":"server_error","param":null,"code":null}}'
-            writer.write(_head(503, b"application/json", len(answer)) + answer)
+            writer.write(head_of(503, b"application/json", len(answer)) + answer)
         elif stream:
-            writer.write(_head(200, b"text/event-stream", None) + _piece(WORD))
+            writer.write(head_of(200, b"text/event-stream", None) + piece_of(WORD))
             self.streaming.set()
             if model == "half":
                 await writer.drain()
@@ -86,14 +88,14 @@ class Upstream:
             if model in ("endless", "slow"):
                 leaving = asyncio.create_task(reader.read(1))
                 while not leaving.done() and not (model == "slow" and self.finish.is_set()):
-                    writer.write(_piece(WORD))
+                    writer.write(piece_of(WORD))
                     await asyncio.wait([leaving], timeout=0.01)
                 if leaving.done():
                     raise ConnectionResetError
                 leaving.cancel()
             usage = b'"usage":{"prompt_tokens":11,"completion_tokens":7,"total_tokens":18}'
             asked = b'data: {"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[],%s}\n\n'
-            writer.write(_piece(STOP) + _piece(asked % usage) + _piece(DONE) + b"0\r\n\r\n")
+            writer.write(piece_of(STOP) + piece_of(asked % usage) + piece_of(DONE) + b"0\r\n\r\n")
         else:
             answer = json.dumps(
                 {
@@ -107,7 +109,7 @@ class Upstream:
                     "usage": {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18},
                 }
             ).encode()
-            writer.write(_head(200, b"application/json", len(answer)) + answer)
+            writer.write(head_of(200, b"application/json", len(answer)) + answer)
         await writer.drain()
 
     def start(self) -> None:
@@ -121,12 +123,14 @@ class Upstream:
         self._thread.join(10)
 
 
-def _head(status: int, kind: bytes, length: int | None) -> bytes:
+def head_of(status: int, kind: bytes, length: int | None) -> bytes:
+    """The head of a response; one without a length comes in pieces."""
     framing = b"transfer-encoding: chunked" if length is None else b"content-length: %d" % length
     return b"HTTP/1.1 %d X\r\ncontent-type: %s\r\n%s\r\n\r\n" % (status, kind, framing)
 
 
-def _piece(data: bytes) -> bytes:
+def piece_of(data: bytes) -> bytes:
+    """One piece of a response without a length."""
     return b"%x\r\n%s\r\n" % (len(data), data)
 
 
@@ -145,20 +149,20 @@ class Speaker(Upstream):
         if how.endswith("overloaded"):
             status, kind = (529, "overloaded_error") if protocol == "messages" else (503, "server_error")
             answer = json.dumps({"type": "error", "error": {"type": kind, "message": "overloaded"}}).encode()
-            writer.write(_head(status, b"application/json", len(answer)) + answer)
+            writer.write(head_of(status, b"application/json", len(answer)) + answer)
         elif stream:
             wire = STREAMS[protocol](ANSWERS[name])
-            writer.write(_head(200, b"text/event-stream", None))
+            writer.write(head_of(200, b"text/event-stream", None))
             size = len(wire) * 3 // 5 if how.endswith("cut") else len(wire)
             for start in range(0, size, 97):
-                writer.write(_piece(wire[start : min(start + 97, size)]))
+                writer.write(piece_of(wire[start : min(start + 97, size)]))
                 await writer.drain()
             if size < len(wire):
                 raise ConnectionResetError
             writer.write(b"0\r\n\r\n")
         else:
             answer = BODIES[protocol](ANSWERS[name])
-            writer.write(_head(200, b"application/json", len(answer)) + answer)
+            writer.write(head_of(200, b"application/json", len(answer)) + answer)
         await writer.drain()
 
 
@@ -166,7 +170,7 @@ U = TypeVar("U", bound=Upstream)
 
 
 @contextmanager
-def running_upstream(kind: type[U] = Upstream) -> Iterator[U]:  # type: ignore[assignment]
+def running_upstream(kind: Callable[[], U] = Upstream) -> Iterator[U]:  # type: ignore[assignment]
     """A provider for as long as the context is open."""
     upstream = kind()
     upstream.start()

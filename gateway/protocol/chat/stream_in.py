@@ -110,7 +110,6 @@ class _Usage(msgspec.Struct):
 
 class _Chunk(msgspec.Struct):
     id: str | None = None
-    model: str | None = None
     choices: list[_Choice] | None = None
     usage: _Usage | None = None
     error: msgspec.Raw = msgspec.Raw()
@@ -167,7 +166,7 @@ class ChatDecoder(StreamDecoder):
         if not self._has_started:
             self._has_started = True
             self.answer_id = chunk.id or self.answer_id
-            out.append(Start(self.answer_id, chunk.model or ""))
+            out.append(Start(self.answer_id))
         for choice in chunk.choices or ():
             if choice.index == 0:
                 self._choice(choice, out)

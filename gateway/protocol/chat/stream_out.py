@@ -62,7 +62,7 @@ class ChatEncoder(StreamEncoder):
         self._wants_usage = context.conversation.include_usage
         self._tail = b'},"logprobs":null,"finish_reason":null}]' + (b',"usage":null}' if self._wants_usage else b"}")
         self._tail += b"\n\n"
-        self._begin(Start("", ""))
+        self._begin(Start(""))
         self._calls: dict[int, int] = {}
         self._details = 0
         self._thought: list[str] = []
@@ -117,7 +117,7 @@ class ChatEncoder(StreamEncoder):
             "id": start.id or context.answer_id,
             "object": "chat.completion.chunk",
             "created": context.created,
-            "model": start.model or context.conversation.model,
+            "model": context.conversation.model,
         }
         self._head = b"data: " + to_json(head)[:-1] + b',"choices":'
 
@@ -162,7 +162,7 @@ def encode_body(answer: Answer, context: Context) -> bytes:
             "id": answer.id or context.answer_id,
             "object": "chat.completion",
             "created": context.created,
-            "model": answer.model or context.conversation.model,
+            "model": context.conversation.model,
             "choices": [choice],
             "usage": usage_of(answer.usage),
         }

@@ -71,7 +71,6 @@ class _Block(msgspec.Struct):
 
 class _Message(msgspec.Struct):
     id: str | None = None
-    model: str | None = None
     content: list[_Block] | None = None
     stop_reason: str | None = None
     stop_sequence: str | None = None
@@ -159,7 +158,7 @@ class MessagesDecoder(StreamDecoder):
                 self._block_stop(decoded.index, out)
             case _Event(type="message_start", message=_Message() as message):
                 self.answer_id = message.id or self.answer_id
-                out.append(Start(self.answer_id, message.model or ""))
+                out.append(Start(self.answer_id))
                 if message.usage is not None:
                     out.append(self._total.report(message.usage))
             case _Event(type="message_delta"):
@@ -221,7 +220,7 @@ def decode_body(body: bytes, answer_id: str) -> list[Event]:
     if not message.stop_reason:
         return [Failure(502, "The provider's answer does not say why it stopped.")]
     decoder = MessagesDecoder(answer_id)
-    out: list[Event] = [Start(message.id or answer_id, message.model or "")]
+    out: list[Event] = [Start(message.id or answer_id)]
     for index, block in enumerate(message.content):
         decoder._block(block, index, out)
         decoder._block_stop(index, out)

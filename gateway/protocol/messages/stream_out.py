@@ -103,7 +103,7 @@ class MessagesEncoder(StreamEncoder):
         return b""
 
     def _start(self, start: Start) -> bytes:
-        message = _message(start.id, start.model, self._context)
+        message = _message(start.id, self._context)
         message |= {"content": [], "stop_reason": None, "stop_sequence": None, "usage": usage_of(self._usage)}
         return encode_event(to_json({"type": "message_start", "message": message}), "message_start")
 
@@ -127,12 +127,12 @@ class MessagesEncoder(StreamEncoder):
         return encode_event(to_json(ended), "message_delta") + encode_event(b'{"type":"message_stop"}', "message_stop")
 
 
-def _message(identity: str, model: str, context: Context) -> Json:
+def _message(identity: str, context: Context) -> Json:
     return {
         "id": identity or context.answer_id,
         "type": "message",
         "role": "assistant",
-        "model": model or context.conversation.model,
+        "model": context.conversation.model,
     }
 
 
@@ -151,7 +151,7 @@ def usage_of(usage: UsageReport) -> Json:
 
 def encode_body(answer: Answer, context: Context) -> bytes:
     """Return the body of a whole answer. A call that `max_tokens` cut has no input to tell: it is left out."""
-    message = _message(answer.id, answer.model, context)
+    message = _message(answer.id, context)
     message["content"] = [said for block in answer.blocks if (said := _block(block))]
     message["stop_reason"] = answer.stop.reason
     message["stop_sequence"] = answer.stop.stop_sequence

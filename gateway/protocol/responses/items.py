@@ -58,7 +58,6 @@ def part_of(block: Block) -> Json:
 def response_of(
     context: Context,
     identity: str,
-    model: str,
     output: list[Json],
     *,
     stop: Stop | None = None,
@@ -83,7 +82,7 @@ def response_of(
         "incomplete_details": {"reason": reason} if reason else None,
         "instructions": None,
         "max_output_tokens": conversation.max_tokens,
-        "model": model or conversation.model,
+        "model": conversation.model,
         "output": output,
         "parallel_tool_calls": conversation.parallel_tool_calls is not False,
         "previous_response_id": None,

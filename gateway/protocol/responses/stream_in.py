@@ -100,7 +100,6 @@ class _Incomplete(msgspec.Struct):
 
 class _Response(msgspec.Struct):
     id: str | None = None
-    model: str | None = None
     status: str | None = None
     output: list[_Item] | None = None
     usage: _Usage | None = None
@@ -176,7 +175,7 @@ class ResponsesDecoder(StreamDecoder):
     def _start(self, response: _Response, out: list[Event]) -> None:
         self._has_started = True
         self.answer_id = response.id or self.answer_id
-        out.append(Start(self.answer_id, response.model or ""))
+        out.append(Start(self.answer_id))
 
     def _item(self, item: _Item, index: int, out: list[Event]) -> None:
         if item.type == "function_call":

@@ -67,7 +67,7 @@ class ResponsesEncoder(StreamEncoder):
     def __init__(self, context: Context) -> None:
         self._context = context
         self._number = 0
-        self._start = Start(context.answer_id, "")
+        self._start = Start(context.answer_id)
         self._has_started = False
         self._output: list[Json] = []
         self._block: Block | None = None
@@ -127,12 +127,12 @@ class ResponsesEncoder(StreamEncoder):
 
     def _begin(self, start: Start) -> bytes:
         self._has_started = True
-        self._start = Start(start.id or self._context.answer_id, start.model)
+        self._start = Start(start.id or self._context.answer_id)
         response = self._response()
         return self._tell("created", response=response) + self._tell("in_progress", response=response)
 
     def _response(self, **state: Any) -> Json:
-        return response_of(self._context, self._start.id, self._start.model, self._output, **state)
+        return response_of(self._context, self._start.id, self._output, **state)
 
     def _opened(self, kind: Kind, *, has_text: bool = True) -> bytes:
         """Open an item for a block of `kind` unless it is open, and its part when the first text comes."""
@@ -195,4 +195,4 @@ def encode_body(answer: Answer, context: Context) -> bytes:
     output = [
         item_of(block, index, identity, "completed", context.conversation) for index, block in enumerate(answer.blocks)
     ]
-    return to_json(response_of(context, identity, answer.model, output, stop=answer.stop, usage=answer.usage))
+    return to_json(response_of(context, identity, output, stop=answer.stop, usage=answer.usage))

@@ -50,7 +50,7 @@ async def test_an_unknown_route_is_answered_in_the_clients_protocol_and_not_coun
 
 
 async def test_every_v1_route_asks_for_the_key_and_the_probes_do_not():
-    """A wrong key counts as auth on the counted routes and is a plain 401 on the lists."""
+    """A wrong key counts as auth on the counted routes and is a plain 401 on the lists; a client need not try again."""
     gateway = Gateway(lambda _: response(b'{"data":[]}'), KEYED)
     asked = [
         ("GET", "/v1/models"),
@@ -59,7 +59,8 @@ async def test_every_v1_route_asks_for_the_key_and_the_probes_do_not():
         ("POST", "/v1/messages"),
     ]
     for method, path in asked:
-        assert (await gateway.request(method, path, b"{}")).status == 401
+        refusal = await gateway.request(method, path, b"{}")
+        assert (refusal.status, refusal.headers["x-should-retry"]) == (401, "false")
         answer = await gateway.request(method, path, b"{}", headers={"x-api-key": "the-client-key"})
         assert answer.status != 401
     assert (await gateway.request("GET", "/health")).status == 200

@@ -83,6 +83,17 @@ async def test_a_stream_is_translated_and_its_tokens_are_counted(client: str, pr
     assert (finish.outcome, finish.input_tokens, finish.output_tokens) == (Outcome.OK, 30, 9)
 
 
+@pytest.mark.parametrize(("client", "provider"), PAIRS)
+async def test_an_answer_bears_the_name_that_the_client_knows_its_model_by(client: str, provider: str):
+    """Whatever the provider calls it, plain and streamed: by another name, Claude Code drops the reasoning."""
+    spoken = ANSWERS["reasoning"]
+    gateway = gateway_of(response(BODIES[provider](spoken)), event_stream(STREAMS[provider](spoken)))
+    plain = await gateway.post(PATHS[client], ask(client, MODELS[client, provider]))
+    stream = await gateway.post(PATHS[client], ask(client, MODELS[client, provider], stream=True))
+    named = (json.loads(plain.body)["model"], check(client, stream.body).model)
+    assert named == (MODELS[client, provider], MODELS[client, provider])
+
+
 async def test_what_belongs_to_one_protocol_does_not_reach_a_provider_of_another():
     """Versions, betas and the SDK's account of itself stay; keys are the provider's; the rest passes."""
     gateway = gateway_of(response(BODIES["chat"](ANSWERS["text"])), response(BODIES["messages"](ANSWERS["text"])))
@@ -143,7 +154,7 @@ async def test_complaint_08_an_error_of_the_provider_has_the_clients_envelope(cl
     assert check_error(client, answer)["message"].startswith("no ")
     tries = len(gateway.transport.requests)
     assert tries == (3 if status in (429, 500, 504) else 1)
-    assert answer.headers.get("x-should-retry") == ("false" if tries > 1 else None)
+    assert answer.headers.get("x-should-retry") == ("false" if tries > 1 or status == 401 else None)
     if MODELS[client, provider] != "modern":
         assert "***" in check_error(client, answer)["message"]
 

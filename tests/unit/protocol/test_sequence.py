@@ -16,7 +16,7 @@ from gateway.protocol.events import (
 )
 from gateway.protocol.sequence import Sequencer
 
-START = Start("id", "m")
+START = Start("id")
 
 
 def test_only_what_stands_between_the_fragments_of_a_call_is_held():

@@ -174,8 +174,9 @@ class Relay:
             self._lease.settle(Outcome.UPSTREAM, f"The provider {client.name} answered {status}.")
             body = client.without_key(body)
             if not body.lstrip().startswith(b"{"):
+                failure = self._failure_in(route, status, body)
                 body = self._plan.dialect.error_body(
-                    status, _wordless(client.name, status), request_id=self._lease.request_id
+                    status, failure.message, code=failure.code, request_id=self._lease.request_id
                 )
                 headers = [*without_body_headers(headers), JSON]
         elif self._lease.status is None and not body[:_BLANK_BYTES].lstrip().startswith(b"{"):

@@ -10,7 +10,7 @@
 | `tool_calls[]`, a fragment         | `ToolCallArguments`                                                             |
 | `finish_reason`                    | `Stop`; `error` is a `Failure`                                                  |
 | `usage`                            | `UsageReport`                                                                   |
-| `error`                            | `Failure`                                                                       |
+| `error`, or `message` alone        | `Failure`; vLLM has the members of the error at the top                         |
 | `[DONE]`                           | `End`                                     |
 
 One chunk may have all of them; they are read in this order. Servers differ in how they tell calls apart: an index that
@@ -163,6 +163,9 @@ class ChatDecoder(StreamDecoder):
         """Append what a decoded chunk says; `data` is its text, for its error."""
         if bytes(chunk.error) not in _NO_ERROR:
             out.append(failure_in(Origin.CHAT, data, None) or Failure(502, UNREADABLE))
+            return
+        if chunk.choices is None and (failure := failure_in(Origin.CHAT, data, None)):
+            out.append(failure)
             return
         if not self._has_started:
             self._has_started = True

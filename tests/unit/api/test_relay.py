@@ -206,6 +206,13 @@ async def test_an_html_error_page_becomes_an_envelope():
     assert answer.headers["content-type"] == "application/json"
 
 
+async def test_a_plain_text_of_the_provider_is_kept_in_an_envelope():
+    """Also between a client and a provider of one protocol."""
+    gateway = Gateway(lambda _: response(b"model is loading", status=400, kind="text/plain"))
+    answer = await gateway.post(CHAT, PLAIN)
+    assert (answer.status, error_of(answer)["message"]) == (400, "model is loading")
+
+
 async def test_an_answer_that_is_no_object_is_a_502():
     """A page of a proxy under a 200 is no answer, and nothing of it reaches the client."""
     gateway = Gateway(lambda _: response(b"<html>hello</html>", kind="text/html"))

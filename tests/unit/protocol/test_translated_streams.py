@@ -239,6 +239,21 @@ def test_reasoning_details_of_a_chat_provider_are_told_once() -> None:
     ]
 
 
+def test_content_that_is_a_list_is_read_as_text_and_reasoning() -> None:
+    """Mistral streams parts as soon as its model thinks, and its bodies have them too."""
+    thinking = {"type": "thinking", "thinking": [{"type": "text", "text": "Hm"}]}
+    more = {"type": "thinking", "thinking": ", so"}
+    unknown = [{"type": "reference", "reference_ids": [1]}, {"type": "thinking", "thinking": 5}]
+    text = {"type": "text", "text": "Hi"}
+    wire = chunk({"content": [thinking]}) + chunk({"content": [more, text, *unknown]}) + chunk(finish="stop") + DONE
+    said = check_messages(streamed("messages", "chat", wire))
+    assert (said.reasoning, said.text, said.blocks) == ("Hm, so", "Hi", ["thinking", "text"])
+    choice = {"message": {"content": [thinking, text]}, "finish_reason": "stop"}
+    whole = translation("messages", "chat", stream=False).body(json.dumps({"choices": [choice]}).encode())
+    assert isinstance(whole, tuple)
+    assert [block["type"] for block in json.loads(whole[0])["content"]] == ["thinking", "text"]
+
+
 def test_half_an_emoji_does_not_cost_the_answer() -> None:
     """A provider that cuts its text between two surrogates: each half is replaced, the rest arrives."""
     wire = b'data: {"id":"c","choices":[{"delta":{"content":"a\\ud83d"}}]}\n\n'

@@ -136,11 +136,6 @@ class Relay:
                     await send({"type": "http.response.body", "body": passed, "more_body": True})
             else:
                 passed = tap.finish()
-        except httpx.TransportError:
-            # What breaks behind the end of an answer takes nothing from it.
-            if not tap.complete:
-                raise
-            passed = tap.finish_cut()
         finally:
             self._lease.usage = tap.usage
         if not (tap.complete or tap.failed):

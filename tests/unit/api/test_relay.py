@@ -369,12 +369,20 @@ async def test_what_goes_wrong_behind_the_last_event_takes_nothing_from_the_answ
     assert up.stream.closed  # type: ignore[union-attr]
 
 
-async def test_an_answer_with_a_finish_reason_is_whole_even_if_its_connection_then_breaks():
+async def test_an_answer_with_a_finish_reason_is_whole_if_its_connection_then_ends_well():
     """Not every server sends `[DONE]`."""
-    gateway = Gateway(lambda _: event_stream(CHUNK, LAST, httpx.ReadError("reset")))
+    gateway = Gateway(lambda _: event_stream(CHUNK, LAST))
     answer = await gateway.post(CHAT, STREAMED)
     assert (answer.body, answer.complete) == (CHUNK + LAST, True)
     assert gateway.ledger.outcome is Outcome.OK
+
+
+async def test_a_connection_that_breaks_behind_the_finish_reason_is_an_error():
+    """The usage may be missing, and whatever else was still to come."""
+    gateway = Gateway(lambda _: event_stream(CHUNK, LAST, httpx.ReadError("reset")))
+    answer = await gateway.post(CHAT, STREAMED)
+    assert answer.body.startswith(CHUNK + LAST + b'data: {"error":')
+    assert gateway.ledger.outcome is Outcome.UPSTREAM
 
 
 FALLBACK = """

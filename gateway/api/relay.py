@@ -134,11 +134,6 @@ class Relay:
                     await send({"type": "http.response.body", "body": passed, "more_body": True})
             else:
                 passed = tap.finish()
-        except httpx.TransportError:
-            # What breaks behind the end of an answer takes nothing from it.
-            if not tap.complete:
-                raise
-            passed = tap.finish_cut()
         finally:
             self._lease.usage = tap.usage
         if not (tap.complete or tap.failed):
@@ -172,8 +167,9 @@ class Relay:
             self._lease.settle(Outcome.UPSTREAM, f"The provider {client.name} answered {status}.")
             body = client.without_key(body)
             if not body.lstrip().startswith(b"{"):
+                failure = self._failure_in(route, status, body)
                 body = self._plan.dialect.error_body(
-                    status, _wordless(client.name, status), request_id=self._lease.request_id
+                    status, failure.message, code=failure.code, request_id=self._lease.request_id
                 )
                 headers = [*without_body_headers(headers), JSON]
         elif self._lease.status is None and not body[:_BLANK_BYTES].lstrip().startswith(b"{"):

@@ -26,13 +26,14 @@ Kind: TypeAlias = Literal["text", "refusal", "reasoning", "call"]
 
 
 class Block(msgspec.Struct):
-    """One block; the text of a call is that of its arguments."""
+    """One block; the text of a call is that of its arguments, which are not whole if it was `cut`."""
 
     kind: Kind
     text: str = ""
     signature: Signature | None = None
     id: str = ""
     name: str = ""
+    cut: bool = False
 
 
 class Answer(msgspec.Struct):
@@ -72,8 +73,8 @@ def collect(events: Iterable[Event]) -> Answer:
                 block = Block("call", id=identity, name=name)
             case ToolCallArguments(fragment=fragment):
                 pieces.append(fragment)
-            case BlockEnd() if block is not None:
-                block.text = "".join(pieces)
+            case BlockEnd(cut=cut) if block is not None:
+                block.text, block.cut = "".join(pieces), cut
                 answer.blocks.append(block)
                 block = None
                 pieces.clear()

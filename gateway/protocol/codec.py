@@ -40,11 +40,6 @@ class StreamDecoder(ABC):
             self._read(raw, out)
         return out
 
-    def finish_cut(self) -> list[Event]:
-        """Return the end of a stream that broke; an event that it cut says nothing."""
-        self._splitter.rest()
-        return self.finish()
-
     def finish(self) -> list[Event]:
         """Return the end of the stream; whether the answer is whole with it, the sequencer tells."""
         out: list[Event] = []

@@ -34,10 +34,6 @@ class StreamTap(ABC):
     def finish(self) -> bytes:
         """Return what is left to hand on at a clean end of the stream."""
 
-    @abstractmethod
-    def finish_cut(self) -> bytes:
-        """Return what ends a complete answer well although the connection broke behind it; half an event is dropped."""
-
     @property
     @abstractmethod
     def cut_inside_event(self) -> bool:
@@ -65,10 +61,6 @@ class EventTap(StreamTap):
         """Return what is left: a last event may lack its blank line."""
         rest = self._splitter.rest()
         return rest if rest and self.observe(rest) else b""
-
-    def finish_cut(self) -> bytes:
-        """Return nothing: the client has been handed what makes its answer complete."""
-        return b""
 
     @property
     def cut_inside_event(self) -> bool:

@@ -89,7 +89,9 @@ class ToolCallArguments(msgspec.Struct, frozen=True):
 
 
 class BlockEnd(msgspec.Struct, frozen=True):
-    """The open block is complete."""
+    """The open block is complete, or a call that was `cut` inside its arguments; only the sequencer says that."""
+
+    cut: bool = False
 
 
 class UsageReport(msgspec.Struct, frozen=True):

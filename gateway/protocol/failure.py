@@ -12,6 +12,8 @@ Other statuses mean the same in all protocols. Inside a stream there is no statu
 OpenAI's in-band errors carry a code, which some servers (llama.cpp) give as a number.
 """
 
+from typing import Any
+
 import msgspec
 
 from gateway.protocol.conversation import Origin
@@ -48,8 +50,9 @@ _OPENAI = {
     "overloaded_error": 503,
     OVERLOADED: 503,
 }
-# The text of a provider's error is passed on up to this length; a longer one is a page, not a message.
+# The text of a provider's error is passed on up to this length, in characters.
 _MAX_MESSAGE = 4000
+_MAX_PLAIN_TEXT = 1000
 
 
 class _Error(msgspec.Struct):
@@ -58,29 +61,65 @@ class _Error(msgspec.Struct):
     code: str | int | float | None = None
 
 
-class _Envelope(msgspec.Struct):
-    error: _Error | str | None = None
-    message: str | None = None
-    detail: str | None = None
-
-
-_envelope = msgspec.json.Decoder(_Envelope)
+_json = msgspec.json.Decoder()
 
 
 def failure_in(provider: Origin, data: bytes, status: int | None) -> Failure | None:
     """Return what an error body (with its HTTP status) or an in-band error (without) says; None if it is none."""
-    envelope = decode_answer(_envelope, data)
-    if envelope is None:
+    error = _error_in(decode_answer(_json, data))
+    if error is None and status is not None:
+        error = _plain_text(data)
+    return None if error is None else failure_of(provider, error.message, error.type, error.code, status)
+
+
+def _error_in(said: Any) -> _Error | None:
+    """Read the shapes of OpenAI and Anthropic, vLLM (the members at the top), FastAPI (`detail`), Google (a list)."""
+    match said:
+        case [dict(first), *_]:
+            return _error_in(first)
+        case {"error": str(text)} if text:
+            return _Error(text)
+        case {"error": dict(error)} if error:
+            return _members(error)
+        case {"message": str(text)} if text:
+            return _members(said)
+        case {"detail": str(text)} if text:
+            return _Error(text)
+        case {"detail": [*faults]} if texts := [text for fault in faults if (text := _fault(fault))]:
+            return _Error("; ".join(texts))
+        case {"detail": {"error": dict(inner)}} | {"detail": {"message": str()} as inner}:
+            return _members(inner)
+    return None
+
+
+def _members(error: dict[str, Any]) -> _Error:
+    text, kind, code = error.get("message"), error.get("type"), error.get("code")
+    return _Error(
+        text if isinstance(text, str) else "",
+        kind if isinstance(kind, str) else None,
+        code if isinstance(code, str | int | float) else None,
+    )
+
+
+def _fault(fault: Any) -> str:
+    """Return one of FastAPI's findings, behind the path of the field."""
+    match fault:
+        case {"loc": [*path], "msg": str(text)}:
+            return f"{'.'.join([str(step) for step in path])}: {text}"
+        case {"msg": str(text)} | str(text):
+            return text
+    return ""
+
+
+def _plain_text(data: bytes) -> _Error | None:
+    """Return the text of a body that is neither JSON nor a page nor binary."""
+    try:
+        text = str(data, "utf-8").strip()
+    except UnicodeDecodeError:
         return None
-    error = envelope.error
-    if isinstance(error, str):
-        error = _Error(error)
-    elif error is None:
-        text = envelope.message or envelope.detail
-        if not text:
-            return None
-        error = _Error(text)
-    return failure_of(provider, error.message, error.type, error.code, status)
+    if not text or text[0] in '<{["' or not text.replace("\n", " ").replace("\r", " ").replace("\t", " ").isprintable():
+        return None
+    return _Error(text[:_MAX_PLAIN_TEXT])
 
 
 def failure_of(

@@ -30,6 +30,7 @@ class _Chunk(msgspec.Struct):
     choices: list[_Choice] | None = None
     usage: _CompletionUsage | None = None
     error: Any = None
+    object: Any = None
 
 
 _chunk_decoder = msgspec.json.Decoder(_Chunk)
@@ -73,7 +74,7 @@ class ChatTap(EventTap):
             if data.startswith(b"[DONE]"):
                 self.complete = self.ended = True
             return True
-        if chunk.error:
+        if chunk.error or chunk.object == "error":
             self.failed = True
         for choice in chunk.choices or ():
             if choice.finish_reason:

@@ -15,18 +15,22 @@ end and is alone:
 | call, partial | its own fragment                          | passes; if that makes it whole, what was held follows    |
 | call, partial | any other block, another call's fragment  | held                                                     |
 | call, whole   | any other block                           | `BlockEnd`, then as with none                            |
-| any           | `BlockEnd`                                | passes (with events held: held as well)                  |
-| any           | `Stop`                                    | `BlockEnd`, what was held, each with its end, then `Stop`|
+| call, partial | `BlockEnd`                                | held; a call without any fragment is given `{}` and ends |
+| any other     | `BlockEnd`                                | passes (with events held: held as well)                  |
+| call, partial | `Stop` at an ordinary end                 | `Failure`; the call has no end                           |
+| call, partial | any other `Stop`                          | `BlockEnd` that is `cut`, then as with none              |
+| any other     | `Stop`                                    | `BlockEnd`, what was held, each with its end, then `Stop`|
 | any           | `End` without a `Stop` before it          | `Failure`                                                |
 
 A call is whole when its fragments are a JSON object; one that ends without any fragment is given `{}`. So nothing is
 ever held but what comes between the fragments of a call that is not whole, which only happens when a provider does
-interleave; and nothing is sent to a block that ended.
+interleave, or behind a call that it has cut; and nothing is sent to a block that ended. Clients act on the end of a
+call, so that of one that is not whole is told only when the stop reason allows for it.
 
 The stop reason is made to agree with the blocks: a call makes `tool_use` of an ordinary stop, and `tool_use` without
 any call becomes `end_turn`. A call that is not whole at an ordinary stop was cut by the provider: that is a failure. At
-`max_tokens` it is what was asked for. And an end without any stop reason is a failure, whether the connection broke or
-the provider thinks that it has said all: a stop is never made up.
+`max_tokens` it is what was asked for, and its end says that it was cut. And an end without any stop reason is a
+failure, whether the connection broke or the provider thinks that it has said all: a stop is never made up.
 """
 
 from collections.abc import Iterable
@@ -56,7 +60,7 @@ _ORDINARY = frozenset({StopReason.END_TURN, StopReason.STOP_SEQUENCE, StopReason
 class Sequencer:
     """One answer's worth of the table above."""
 
-    __slots__ = ("_calls", "_cut_call", "_ended", "_held", "_open", "_stopping")
+    __slots__ = ("_calls", "_ended", "_held", "_open", "_stopping")
 
     def __init__(self) -> None:
         # The kind of the open block, or the number of the open call.
@@ -64,7 +68,6 @@ class Sequencer:
         self._calls: dict[int, list[str]] = {}
         self._held: list[Event] = []
         self._stopping = False
-        self._cut_call = False
         self._ended = False
 
     @property
@@ -100,7 +103,7 @@ class Sequencer:
                 if self._held and event.fragment.rstrip().endswith("}") and self._is_whole(event.call):
                     self._release(out)
             return
-        if self._held or (isinstance(self._open, int) and event != _BLOCK_END and not self._is_whole(self._open)):
+        if self._held or self._is_cut() or (self._has_said_nothing() and not isinstance(event, BlockEnd)):
             self._held.append(event)
             return
         match event:
@@ -138,23 +141,33 @@ class Sequencer:
 
     def _end_block(self, out: list[Event]) -> None:
         if self._open is not None:
-            if isinstance(self._open, int):
-                if not self._calls[self._open]:
-                    self._calls[self._open].append("{}")
-                    out.append(ToolCallArguments(self._open, "{}"))
-                elif not self._is_whole(self._open):
-                    self._cut_call = True
+            if isinstance(self._open, int) and not self._calls[self._open]:
+                self._calls[self._open].append("{}")
+                out.append(ToolCallArguments(self._open, "{}"))
             self._open = None
             out.append(_BLOCK_END)
 
+    def _is_cut(self) -> bool:
+        """Whether the open block is a call that has begun its arguments and not ended them."""
+        return isinstance(self._open, int) and bool(self._calls[self._open]) and not self._is_whole(self._open)
+
+    def _has_said_nothing(self) -> bool:
+        return isinstance(self._open, int) and not self._calls[self._open]
+
     def _is_whole(self, call: int) -> bool:
-        return object_text("".join(self._calls[call]) or "no fragment yet") is not None
+        return object_text("".join(self._calls[call])) is not None
 
     def _stop(self, stop: Stop, out: list[Event]) -> None:
         if self._stopping:
             return
         while not self._ended:
-            self._end_block(out)
+            if not self._is_cut():
+                self._end_block(out)
+            elif stop.reason in _ORDINARY:
+                self._fail("The provider broke off inside the arguments of a tool call.", out)
+            else:
+                self._open = None
+                out.append(BlockEnd(cut=True))
             if not self._held:
                 break
             self._release(out)
@@ -162,9 +175,6 @@ class Sequencer:
             return
         self._stopping = True
         if stop.reason in _ORDINARY:
-            if self._cut_call:
-                self._fail("The provider broke off inside the arguments of a tool call.", out)
-                return
             if self._calls:
                 stop = Stop(StopReason.TOOL_USE)
             elif stop.reason is StopReason.TOOL_USE:

@@ -121,8 +121,7 @@ class StreamTranslation(StreamTap):
     """Turns the stream of a provider into that of a client, event by event; each leaves in the call that brings it.
 
     A stream that ends too early comes out with an error in the client's protocol, and `failed` is set: `failure` says
-    why. After a stop reason the answer is `complete` although the stream goes on; `finish` then ends it well, and
-    `finish_cut` does when the connection broke.
+    why. After a stop reason the answer is `complete` although the stream goes on; `finish` then ends it well.
     """
 
     __slots__ = ("_decoder", "_encoder", "_names", "_sequencer")
@@ -141,10 +140,6 @@ class StreamTranslation(StreamTap):
     def finish(self) -> bytes:
         """Return the end of the client's stream: a good one after a stop reason, an error without."""
         return self._pass(self._decoder.finish())
-
-    def finish_cut(self) -> bytes:
-        """Return the same for a stream whose connection broke."""
-        return self._pass(self._decoder.finish_cut())
 
     @property
     def cut_inside_event(self) -> bool:

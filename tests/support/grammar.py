@@ -286,19 +286,25 @@ def check_responses(wire: bytes) -> Said:
     assert last["type"] in _TERMINAL, f"the stream ends in {last['type']}"
     for event in events[2:-1]:
         assert event["type"] not in _TERMINAL, "something follows the terminal event"
-        assert event["output_index"] == len(done), "items are sequential, indices 0, 1, 2, ..."
         if event["type"] == "response.output_item.added":
-            assert item is None, "an item inside an item"
+            if item is not None:
+                done.append(item.cut(last))
+            assert event["output_index"] == len(done), "items are sequential, indices 0, 1, 2, ..."
             item = _OpenItem(event["item"])
         elif event["type"] == "response.output_item.done":
             assert item is not None
+            assert event["output_index"] == len(done)
             item.check_done(event["item"])
             _note_item(said, event["item"])
             done.append(event["item"])
             item = None
         else:
             assert item is not None, f"{event['type']} outside an item"
+            assert event["output_index"] == len(done)
             item.take(event)
+    if item is not None and last["type"] == "response.incomplete":
+        done.append(item.cut(last))
+        item = None
     response = last["response"]
     assert {event["response"]["id"] for event in (*events[:2], last)} == {response["id"]}
     said.id, said.model = response["id"], response["model"]
@@ -398,12 +404,20 @@ class _OpenItem:
             assert event["input" if is_custom else "arguments"] == self.text
             self.state = "closed"
 
+    def cut(self, last: dict[str, Any]) -> dict[str, Any]:
+        """The item as the output has it that has no end, which only a call may have, and only in half an answer."""
+        assert last["type"] == "response.incomplete", "an item has no end"
+        whole = {"function_call": {"arguments": self.text}, "custom_tool_call": {"input": ""}}[self.item["type"]]
+        assert self.state == "added", "what was cut is done"
+        assert not is_object(self.text), "a call that is whole has no end"
+        return {**self.item, **whole, "status": "incomplete"}
+
     def check_done(self, item: dict[str, Any]) -> None:
         assert (item["id"], item["type"]) == (self.item["id"], self.item["type"])
         match item["type"]:
             case "message":
                 assert self.state == "closed"
-                assert item["status"] == "completed"
+                assert item["status"] in ("completed", "incomplete")
                 (part,) = item["content"]
                 assert part.get("text", part.get("refusal")) == self.text
                 assert self.text, "an empty message"
@@ -412,7 +426,8 @@ class _OpenItem:
                 assert item["summary"] == ([{"type": "summary_text", "text": self.text}] if self.text else [])
                 assert self.text or item["encrypted_content"]
             case "function_call":
-                assert (self.state, item["arguments"]) == ("closed", self.text)
+                assert is_object(self.text), "half a call is done"
+                assert (item["status"], self.state, item["arguments"]) == ("completed", "closed", self.text)
                 assert (item["call_id"], item["name"]) == (self.item["call_id"], self.item["name"])
             case "custom_tool_call":
                 assert (self.state, item["input"]) == ("closed", self.text)

@@ -6,11 +6,12 @@
 | `reasoning_content`, `reasoning`   | `ReasoningDelta`; both at once say the same                                     |
 | `reasoning_details`                | `ReasoningSignature` for a signature or encrypted data                          |
 | `content`, `refusal`               | `TextDelta`, `RefusalDelta`                                                     |
+| `content`, a list (Mistral)        | `TextDelta` for its texts, `ReasoningDelta` for its thinking                    |
 | `tool_calls[]`, a call not seen    | `ToolCallStart` as soon as its name is known                                    |
 | `tool_calls[]`, a fragment         | `ToolCallArguments`                                                             |
 | `finish_reason`                    | `Stop`; `error` is a `Failure`                                                  |
 | `usage`                            | `UsageReport`                                                                   |
-| `error`                            | `Failure`                                                                       |
+| `error`, or `message` alone        | `Failure`; vLLM has the members of the error at the top                         |
 | `[DONE]`                           | `End`                                     |
 
 One chunk may have all of them; they are read in this order. Servers differ in how they tell calls apart: an index that
@@ -64,8 +65,15 @@ class _Call(msgspec.Struct):
     function: _Function | None = None
 
 
+class _Part(msgspec.Struct):
+    type: str = ""
+    text: str | None = None
+    # A text by itself, or parts of text.
+    thinking: msgspec.Raw = msgspec.Raw()
+
+
 class _Delta(msgspec.Struct):
-    content: str | None = None
+    content: str | list[_Part] | None = None
     refusal: str | None = None
     reasoning_content: str | None = None
     reasoning: str | None = None
@@ -116,6 +124,7 @@ class _Chunk(msgspec.Struct):
 
 
 _chunk = msgspec.json.Decoder(_Chunk)
+_thinking = msgspec.json.Decoder(str | list[_Part])
 
 # The SDK raises on an `error` that is true in Python.
 _NO_ERROR = frozenset({b"", b"null", b"false", b"{}", b'""'})
@@ -163,6 +172,9 @@ class ChatDecoder(StreamDecoder):
         if bytes(chunk.error) not in _NO_ERROR:
             out.append(failure_in(Origin.CHAT, data, None) or Failure(502, UNREADABLE))
             return
+        if chunk.choices is None and (failure := failure_in(Origin.CHAT, data, None)):
+            out.append(failure)
+            return
         if not self._has_started:
             self._has_started = True
             self.answer_id = chunk.id or self.answer_id
@@ -177,7 +189,9 @@ class ChatDecoder(StreamDecoder):
         delta = choice.delta or choice.message
         if delta is not None:
             self._reasoning(delta, out)
-            if delta.content:
+            if isinstance(delta.content, list):
+                out += [told for part in delta.content for told in _told(part)]
+            elif delta.content:
                 out.append(TextDelta(delta.content))
             if delta.refusal:
                 out.append(RefusalDelta(delta.refusal))
@@ -238,6 +252,14 @@ class ChatDecoder(StreamDecoder):
             call.id = fragment.id
         self._last = call
         return call
+
+
+def _told(part: _Part) -> list[Event]:
+    if part.type == "thinking":
+        thought = decode_answer(_thinking, bytes(part.thinking)) or ""
+        text = thought if isinstance(thought, str) else "".join([inner.text or "" for inner in thought])
+        return [ReasoningDelta(text)] if text else []
+    return [TextDelta(part.text)] if part.text else []
 
 
 def decode_body(body: bytes, answer_id: str) -> list[Event]:

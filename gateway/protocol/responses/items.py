@@ -21,8 +21,18 @@ _REASONS = {
 }
 
 
+def status_of(block: Block, *, is_last: bool, stop: Stop) -> str:
+    """Return the status of a finished block's item: a call is incomplete if it was cut, a text if it was the last."""
+    if block.kind == "call":
+        return "incomplete" if block.cut else "completed"
+    return "incomplete" if is_last and stop.reason in _REASONS else "completed"
+
+
 def item_of(block: Block, index: int, response_id: str, status: str, conversation: Conversation) -> Json:
-    """Return the output item of a block; a block without text gives the item as it is when it begins."""
+    """Return the output item of a block; a block without text gives the item as it is when it begins.
+
+    The input of a custom tool that was cut is empty: half the JSON around it is none.
+    """
     identity = f"{_PREFIXES[block.kind]}_{response_id.removeprefix('resp_')}_{index}"
     match block.kind:
         case "text" | "refusal":
@@ -35,7 +45,7 @@ def item_of(block: Block, index: int, response_id: str, status: str, conversatio
     if tool is not None and tool.namespace:
         call |= {"name": tool.short_name, "namespace": tool.namespace}
     if tool is not None and tool.custom:
-        given = custom_input(block.text) if block.text else ""
+        given = custom_input(block.text) if block.text and not block.cut else ""
         return {**call, "id": f"ctc{identity[2:]}", "type": "custom_tool_call", "input": given}
     return {**call, "type": "function_call", "arguments": block.text}
 

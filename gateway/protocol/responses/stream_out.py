@@ -12,9 +12,12 @@
 | `ToolCallStart`       | output_item.added (function_call or custom_tool_call)                                       |
 | `ToolCallArguments`   | function_call_arguments.delta; those of a custom tool are kept, its input is in them        |
 | `BlockEnd`            | the `done` of text, refusal, summary, arguments or input; of the part; output_item.done     |
+| ... of a cut call     | nothing: clients act on what is done; it stands, incomplete, in the output                  |
 | `UsageReport`, `Stop` | nothing; kept                                                                               |
 | `End`                 | completed or incomplete, with the whole output and the usage                                |
 | `Failure`             | failed (after created and in_progress, if it comes first)                                   |
+
+The output_item.done of a message waits for the event behind it: its status depends on whether the stop cut it.
 
 The codes and messages of a failure are the provider's own: Codex tells by them whether to try again.
 """
@@ -41,7 +44,7 @@ from gateway.protocol.events import (
     UsageReport,
 )
 from gateway.protocol.failure import for_client
-from gateway.protocol.responses.items import item_of, part_of, response_of
+from gateway.protocol.responses.items import item_of, part_of, response_of, status_of
 from gateway.protocol.sse import encode_event
 from gateway.protocol.wire import encode as to_json
 
@@ -53,6 +56,7 @@ class ResponsesEncoder(StreamEncoder):
 
     __slots__ = (
         "_block",
+        "_closing",
         "_context",
         "_has_started",
         "_item",
@@ -71,6 +75,8 @@ class ResponsesEncoder(StreamEncoder):
         self._has_started = False
         self._output: list[Json] = []
         self._block: Block | None = None
+        # The message whose output_item.done is still to be told.
+        self._closing: Block | None = None
         self._pieces: list[str] = []
         # What every event of the open item repeats.
         self._item: Json = {}
@@ -79,6 +85,11 @@ class ResponsesEncoder(StreamEncoder):
 
     def tell(self, event: Event) -> bytes:
         """Return what tells one event."""
+        if self._closing is not None and not isinstance(event, UsageReport):
+            block, self._closing = self._closing, None
+            stop = event if isinstance(event, Stop) else self._stop
+            status = status_of(block, is_last=stop is event, stop=stop)
+            return self._item_done(self._item_of(block, status)) + self.tell(event)
         match event:
             case TextDelta(text=text):
                 return self._opened("text") + self._delta("output_text.delta", text, logprobs=[])
@@ -98,8 +109,8 @@ class ResponsesEncoder(StreamEncoder):
                 return opened
             case ToolCallStart(id=identity, name=name):
                 return self._open(Block("call", id=identity, name=name))
-            case BlockEnd():
-                return self._close()
+            case BlockEnd(cut=cut):
+                return self._close(cut=cut)
             case Start():
                 return self._begin(event)
             case UsageReport():
@@ -157,14 +168,24 @@ class ResponsesEncoder(StreamEncoder):
     def _item_of(self, block: Block, status: str) -> Json:
         return item_of(block, len(self._output), self._start.id, status, self._context.conversation)
 
-    def _close(self) -> bytes:
+    def _close(self, *, cut: bool) -> bytes:
         block, self._block = self._block, None
         if block is None:
             return b""
         text = block.text = "".join(self._pieces)
+        if cut:
+            block.cut = True
+            self._output.append(self._item_of(block, "incomplete"))
+            return b""
         item = self._item_of(block, "completed")
         told = self._done(block, text, item, self._item)
-        told += self._tell("output_item.done", output_index=len(self._output), item=item)
+        if block.kind in ("text", "refusal"):
+            self._closing = block
+            return told
+        return told + self._item_done(item)
+
+    def _item_done(self, item: Json) -> bytes:
+        told = self._tell("output_item.done", output_index=len(self._output), item=item)
         self._output.append(item)
         return told
 
@@ -192,7 +213,8 @@ class ResponsesEncoder(StreamEncoder):
 def encode_body(answer: Answer, context: Context) -> bytes:
     """Return the body of a whole answer."""
     identity = answer.id or context.answer_id
-    output = [
-        item_of(block, index, identity, "completed", context.conversation) for index, block in enumerate(answer.blocks)
-    ]
+    output = []
+    for index, block in enumerate(answer.blocks):
+        status = status_of(block, is_last=block is answer.blocks[-1], stop=answer.stop)
+        output.append(item_of(block, index, identity, status, context.conversation))
     return to_json(response_of(context, identity, output, stop=answer.stop, usage=answer.usage))

@@ -206,6 +206,13 @@ async def test_an_html_error_page_becomes_an_envelope():
     assert answer.headers["content-type"] == "application/json"
 
 
+async def test_a_plain_text_of_the_provider_is_kept_in_an_envelope():
+    """Also between a client and a provider of one protocol."""
+    gateway = Gateway(lambda _: response(b"model is loading", status=400, kind="text/plain"))
+    answer = await gateway.post(CHAT, PLAIN)
+    assert (answer.status, error_of(answer)["message"]) == (400, "model is loading")
+
+
 async def test_an_answer_that_is_no_object_is_a_502():
     """A page of a proxy under a 200 is no answer, and nothing of it reaches the client."""
     gateway = Gateway(lambda _: response(b"<html>hello</html>", kind="text/html"))
@@ -362,12 +369,20 @@ async def test_what_goes_wrong_behind_the_last_event_takes_nothing_from_the_answ
     assert up.stream.closed  # type: ignore[union-attr]
 
 
-async def test_an_answer_with_a_finish_reason_is_whole_even_if_its_connection_then_breaks():
+async def test_an_answer_with_a_finish_reason_is_whole_if_its_connection_then_ends_well():
     """Not every server sends `[DONE]`."""
-    gateway = Gateway(lambda _: event_stream(CHUNK, LAST, httpx.ReadError("reset")))
+    gateway = Gateway(lambda _: event_stream(CHUNK, LAST))
     answer = await gateway.post(CHAT, STREAMED)
     assert (answer.body, answer.complete) == (CHUNK + LAST, True)
     assert gateway.ledger.outcome is Outcome.OK
+
+
+async def test_a_connection_that_breaks_behind_the_finish_reason_is_an_error():
+    """The usage may be missing, and whatever else was still to come."""
+    gateway = Gateway(lambda _: event_stream(CHUNK, LAST, httpx.ReadError("reset")))
+    answer = await gateway.post(CHAT, STREAMED)
+    assert answer.body.startswith(CHUNK + LAST + b'data: {"error":')
+    assert gateway.ledger.outcome is Outcome.UPSTREAM
 
 
 FALLBACK = """

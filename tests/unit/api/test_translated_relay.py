@@ -202,12 +202,23 @@ async def test_complaint_07_a_stream_that_breaks_ends_with_an_error(
 
 
 @pytest.mark.parametrize(("client", "provider"), PAIRS)
-async def test_a_connection_that_breaks_behind_the_stop_takes_nothing_from_the_answer(client: str, provider: str):
-    """Half an event behind it is no error either."""
+async def test_complaint_07_a_connection_that_breaks_before_the_last_event_is_an_error(client: str, provider: str):
+    """Although the stop reason has come: the client is told what one of the provider's own protocol is told."""
     wire = STREAMS[provider](ANSWERS["text"])
-    last = {"chat": b"data: [DONE]", "messages": b"event: message_stop", "responses": b""}[provider]
-    cut = wire[: wire.rindex(last)] if last else wire
+    last = {"chat": b"data: [DONE]", "messages": b"event: message_stop", "responses": b"event: response.completed"}
+    cut = wire[: wire.rindex(last[provider])]
     gateway = gateway_of(event_stream(cut + b'data: {"ha', httpx.ReadError("reset")))
+    answer = await gateway.post(PATHS[client], ask(client, MODELS[client, provider], stream=True))
+    said = check(client, answer.body)
+    assert said.error is not None
+    assert said.text == "".join(ANSWERS["text"].text)
+    assert gateway.ledger.outcome is Outcome.UPSTREAM
+
+
+@pytest.mark.parametrize(("client", "provider"), PAIRS)
+async def test_a_connection_that_breaks_behind_the_last_event_takes_nothing_from_the_answer(client: str, provider: str):
+    """The provider has said all."""
+    gateway = gateway_of(event_stream(STREAMS[provider](ANSWERS["text"]), httpx.ReadError("reset")))
     answer = await gateway.post(PATHS[client], ask(client, MODELS[client, provider], stream=True))
     said = check(client, answer.body)
     assert (said.error, said.text) == (None, "".join(ANSWERS["text"].text))

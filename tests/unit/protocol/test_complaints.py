@@ -427,3 +427,65 @@ def test_complaint_23_a_turn_of_calls_alone_has_its_tokens():
     said = check_responses(streamed("responses", "chat", wire))
     assert said.usage is not None
     assert said.usage["output_tokens"] == 21
+
+
+HALF_CALL = {"type": "tool_use", "id": "c", "name": "f", "input": {}}
+HALF_INPUT = {"type": "input_json_delta", "partial_json": '{"cmd":"rm -rf /'}
+HALF = message_start() + block(0, HALF_CALL, HALF_INPUT)
+UNCLOSED = HALF.removesuffix(event("content_block_stop", index=0))
+
+
+def test_complaint_23_half_a_call_is_never_done():
+    """A client of the Responses protocol runs what is done: a call that the limit cut is incomplete instead."""
+    for wire in (HALF, UNCLOSED):
+        translated = streamed("responses", "messages", wire + message_end("max_tokens"))
+        assert check_responses(translated).stop == "max_output_tokens"
+        assert not [name for name, _ in frames(translated) if name.endswith(".done")]
+        (item,) = json.loads(frames(translated)[-1][1])["response"]["output"]
+        assert (item["status"], item["arguments"]) == ("incomplete", '{"cmd":"rm -rf /')
+
+
+def test_complaint_23_several_calls_may_be_cut_at_once():
+    """Fragments of parallel calls that were interleaved when the limit came."""
+    wire = chunk(call(0, '{"a', "c_0", "f")) + chunk(call(1, '{"b', "c_1", "g")) + chunk(finish="length") + DONE
+    translated = streamed("responses", "chat", wire)
+    assert check_responses(translated).stop == "max_output_tokens"
+    output = json.loads(frames(translated)[-1][1])["response"]["output"]
+    assert [(item["call_id"], item["status"]) for item in output] == [("c_0", "incomplete"), ("c_1", "incomplete")]
+
+
+@pytest.mark.parametrize("ending", [message_end("tool_use"), message_end("end_turn"), event("error", error={})])
+def test_complaint_23_nothing_is_done_of_a_call_in_front_of_a_failure(ending: bytes):
+    """Neither in the Responses protocol nor as the end of a block in Anthropic's."""
+    for wire in (HALF, UNCLOSED):
+        translated = streamed("responses", "messages", wire + ending)
+        assert check_responses(translated).error is not None
+        assert not [name for name, _ in frames(translated) if name.endswith(".done")]
+    translated = streamed("messages", "chat", chunk(call(0, '{"a', "c", "f")) + chunk(finish="tool_calls") + DONE)
+    assert [name for name, _ in frames(translated)][-2:] == ["content_block_delta", "error"]
+
+
+def test_complaint_23_the_half_input_of_a_custom_tool_is_not_delivered():
+    """Half the JSON around it would pass for a patch."""
+    wire = chunk(call(0, '{"input":"abc', "c", "apply_patch"))
+    tools = [{"type": "custom", "name": "apply_patch"}]
+    translated = streamed("responses", "chat", wire + chunk(finish="length") + DONE, tools=tools)
+    (item,) = json.loads(frames(translated)[-1][1])["response"]["output"]
+    assert (item["type"], item["status"], item["input"]) == ("custom_tool_call", "incomplete", "")
+    assert b"abc" not in translated
+    failed = streamed("responses", "chat", wire + chunk(finish="tool_calls") + DONE, tools=tools)
+    assert check_responses(failed).error is not None
+    assert b"abc" not in failed
+
+
+def test_a_message_that_the_limit_cut_is_incomplete_in_stream_and_body():
+    """As OpenAI has it; one with another block behind it is complete."""
+    for members, expected in (({}, ["incomplete"]), (call(0, '{"a', "c", "f"), ["completed", "incomplete"])):
+        wire = chunk({"content": "t"}) + (chunk(members) if members else b"") + chunk(finish="length") + DONE
+        output = json.loads(frames(streamed("responses", "chat", wire))[-1][1])["response"]["output"]
+        assert [item["status"] for item in output] == expected
+        calls = [{"id": "c", "function": {"name": "f", "arguments": '{"a'}}] if members else []
+        choice = {"message": {"content": "t", "tool_calls": calls}, "finish_reason": "length"}
+        whole = translation("responses", "chat", stream=False).body(json.dumps({"choices": [choice]}).encode())
+        assert isinstance(whole, tuple)
+        assert [item["status"] for item in json.loads(whole[0])["output"]] == expected

@@ -159,6 +159,16 @@ def test_an_error_in_a_chat_stream_keeps_its_text_and_finds_its_status() -> None
         assert stream.failure is not None
 
 
+def test_an_error_of_vllm_in_a_chat_stream_ends_it() -> None:
+    """It has no `error` member: what it says stands at the top of the chunk."""
+    wire = chunk({"content": "a"}) + b'data: {"object":"error","message":"BOOM","code":400}\n\n' + DONE
+    stream = tap("messages", "chat")
+    assert check_messages(stream.feed(wire)).error == {"type": "invalid_request_error", "message": "BOOM"}
+    native = CHAT.tap(withhold_usage=False)
+    assert native.feed(wire) == wire
+    assert native.failed
+
+
 def test_a_failed_response_is_an_error_to_every_client() -> None:
     """`response.failed` and the bare `error` event."""
     failed = {
@@ -227,6 +237,21 @@ def test_reasoning_details_of_a_chat_provider_are_told_once() -> None:
         {"type": "reasoning.text", "text": "Hm", "signature": "S", "format": "xai", "index": 0},
         {"type": "reasoning.encrypted", "data": "D", "format": "xai", "index": 1},
     ]
+
+
+def test_content_that_is_a_list_is_read_as_text_and_reasoning() -> None:
+    """Mistral streams parts as soon as its model thinks, and its bodies have them too."""
+    thinking = {"type": "thinking", "thinking": [{"type": "text", "text": "Hm"}]}
+    more = {"type": "thinking", "thinking": ", so"}
+    unknown = [{"type": "reference", "reference_ids": [1]}, {"type": "thinking", "thinking": 5}]
+    text = {"type": "text", "text": "Hi"}
+    wire = chunk({"content": [thinking]}) + chunk({"content": [more, text, *unknown]}) + chunk(finish="stop") + DONE
+    said = check_messages(streamed("messages", "chat", wire))
+    assert (said.reasoning, said.text, said.blocks) == ("Hm, so", "Hi", ["thinking", "text"])
+    choice = {"message": {"content": [thinking, text]}, "finish_reason": "stop"}
+    whole = translation("messages", "chat", stream=False).body(json.dumps({"choices": [choice]}).encode())
+    assert isinstance(whole, tuple)
+    assert [block["type"] for block in json.loads(whole[0])["content"]] == ["thinking", "text"]
 
 
 def test_half_an_emoji_does_not_cost_the_answer() -> None:
@@ -334,6 +359,17 @@ def test_a_call_that_the_limit_cut_is_left_out_of_a_message_body() -> None:
         ("chat", "messages", 404, b'{"error":"m"}', (404, "m")),
         ("chat", "messages", 422, b'{"detail":"m"}', (422, "m")),
         ("chat", "responses", 500, b'{"message":"m"}', (500, "m")),
+        ("chat", "messages", 400, b'{"object":"error","message":"m","type":"BadRequestError","code":400}', (400, "m")),
+        ("chat", "messages", 422, b'{"detail":[{"loc":["body","n"],"msg":"m","type":"t"},{"msg":"k"}]}',
+         (422, "body.n: m; k")),
+        ("chat", "messages", 400, b'{"detail":{"error":{"message":"m"}}}', (400, "m")),
+        ("chat", "messages", 400, b'[{"error":{"code":400,"message":"m","status":"INVALID"}}]', (400, "m")),
+        ("chat", "responses", 429, b" Too many requests\n", (429, "Too many requests")),
+        ("chat", "messages", 500, b"x" * 5000, (500, "x" * 1000)),
+        ("chat", "messages", 500, b"\x1f\x8b", (500, "nothing")),
+        ("chat", "messages", 500, b"a\0b", (500, "nothing")),
+        ("chat", "messages", 500, b'{"message":{"a":1},"detail":[1]}', (500, "nothing")),
+        ("chat", "messages", 500, b'{"broken', (500, "nothing")),
         ("chat", "messages", 502, b"<html>Bad gateway</html>", (502, "nothing")),
         ("chat", "messages", 502, b"{}", (502, "nothing")),
         ("messages", "chat", 529, b"", (503, "nothing")),

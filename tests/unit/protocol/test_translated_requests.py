@@ -530,3 +530,31 @@ def test_the_smallest_requests_stay_small():
         "store": False,
         "input": [{"type": "message", "role": "user", "content": [{"type": "input_text", "text": "hi"}]}],
     }
+
+
+@pytest.mark.parametrize(
+    ("client", "members", "param"),
+    [
+        ("chat", {"reasoning_effort": "S" * 1_000_000}, "reasoning_effort"),
+        ("messages", {"output_config": {"effort": "S" * 1_000_000}}, "output_config.effort"),
+        ("responses", {"reasoning": {"effort": "S - at `$.x`" * 100_000}}, "reasoning.effort"),
+        ("messages", {"tool_choice": {"type": "S" * 1_000_000}}, "tool_choice.type"),
+        ("chat", {"messages": [{"role": "S" * 1_000_000}]}, "messages[0].role"),
+    ],
+)
+def test_a_refusal_quotes_only_a_short_piece_of_a_long_value(client: str, members: dict[str, Any], param: str):
+    """The message still names the field, but is no longer than a sentence."""
+    with pytest.raises(MalformedRequest) as refused:
+        translation(client, "chat" if client != "chat" else "messages", **members)
+    assert refused.value.param == param
+    assert param in refused.value.message
+    assert len(refused.value.message) <= 500
+
+
+def test_whatever_is_refused_has_a_short_message():
+    """Also where a message quotes a value whole."""
+    refused = MalformedRequest("S" * 1_000_000, "p" * 1_000_000)
+    assert len(refused.message) <= 500
+    assert len(str(refused)) <= 500
+    assert refused.param is not None
+    assert len(refused.param) <= 500

@@ -136,12 +136,12 @@ def test_parallel_calls_are_switched_off_in_every_protocol():
     ("model", "thinking", "effort"),
     [
         ("claude-opus-4-7", {"type": "adaptive"}, {"effort": "high"}),
-        ("claude-sonnet-4-5-20250929", {"type": "enabled", "budget_tokens": 24_576}, None),
-        ("anthropic.claude-3-7-sonnet-20250219-v1:0", {"type": "enabled", "budget_tokens": 8191}, None),
+        ("claude-sonnet-4-5-20250929", {"type": "enabled", "budget_tokens": 16_000}, None),
+        ("anthropic.claude-3-7-sonnet-20250219-v1:0", {"type": "enabled", "budget_tokens": 4096}, None),
     ],
 )
 def test_an_effort_is_told_as_each_generation_of_models_knows_it(model: str, thinking: Any, effort: Any):
-    """Adaptive with an effort for new models, a budget below max_tokens for old ones."""
+    """Adaptive with an effort for new models, a budget that leaves half of max_tokens for old ones."""
     sent = request("chat", "messages", model, reasoning_effort="high")
     assert (sent["thinking"], sent.get("output_config")) == (thinking, effort)
 
@@ -558,3 +558,11 @@ def test_whatever_is_refused_has_a_short_message():
     assert len(str(refused)) <= 500
     assert refused.param is not None
     assert len(refused.param) <= 500
+
+
+@pytest.mark.parametrize(("limit", "budget"), [(1500, None), (2047, None), (2048, 1024), (10_000, 5000)])
+def test_a_thinking_budget_leaves_half_of_the_limit_to_the_answer(limit: int, budget: int | None):
+    """Where half of it is less than Anthropic's least budget, the model does not think; the limit stays."""
+    sent = request("chat", "messages", "claude-opus-4-1", reasoning_effort="medium", max_tokens=limit)
+    assert sent["max_tokens"] == limit
+    assert sent.get("thinking", {}).get("budget_tokens") == budget

@@ -566,3 +566,34 @@ def test_a_thinking_budget_leaves_half_of_the_limit_to_the_answer(limit: int, bu
     sent = request("chat", "messages", "claude-opus-4-1", reasoning_effort="medium", max_tokens=limit)
     assert sent["max_tokens"] == limit
     assert sent.get("thinking", {}).get("budget_tokens") == budget
+
+
+SAMPLING = {"temperature": 0.5, "top_p": 0.9}
+
+
+@pytest.mark.parametrize("model", ["claude-opus-4-1", "claude-opus-4-7"])
+def test_thinking_at_anthropic_goes_without_sampling_settings(model: str):
+    """By budget or adaptive, Anthropic refuses the two together; without thinking the settings stay."""
+    sent = request("chat", "messages", model, reasoning_effort="low", max_tokens=9000, top_k=5, **SAMPLING)
+    assert sent["thinking"]["type"] != "disabled"
+    assert not {"temperature", "top_p", "top_k"} & set(sent)
+    for effort in ({}, {"reasoning_effort": "none"}):
+        plain = request("chat", "messages", model, top_k=5, **SAMPLING, **effort)
+        assert (plain["temperature"], plain["top_p"], plain["top_k"]) == (0.5, 0.9, 5)
+
+
+@pytest.mark.parametrize("provider", ["chat", "responses"])
+def test_reasoning_models_of_openai_get_no_sampling_settings(provider: str):
+    """They refuse them; every other model gets them."""
+    reasoning, plain = (request("messages", provider, model, **SAMPLING) for model in ("o3", "gpt-4o"))
+    assert not set(SAMPLING) & set(reasoning)
+    assert (plain["temperature"], plain["top_p"]) == (0.5, 0.9)
+
+
+def test_stop_sequences_for_a_reasoning_model_of_openai_are_refused():
+    """They change the answer, and the model takes none; every other model of chat gets them."""
+    asked = translation("messages", "chat", stop_sequences=["END"])
+    with pytest.raises(MalformedRequest) as refused:
+        asked.request("gpt-5")
+    assert refused.value.param == "stop_sequences"
+    assert json.loads(asked.request("gpt-4o"))["stop"] == ["END"]

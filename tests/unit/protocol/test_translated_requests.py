@@ -597,3 +597,26 @@ def test_stop_sequences_for_a_reasoning_model_of_openai_are_refused():
         asked.request("gpt-5")
     assert refused.value.param == "stop_sequences"
     assert json.loads(asked.request("gpt-4o"))["stop"] == ["END"]
+
+
+@pytest.mark.parametrize("kind", ["bash_20250124", "text_editor_20250728", "memory_20250818"])
+def test_a_tool_that_the_client_runs_is_not_said_to_run_at_anthropic(kind: str):
+    """The refusal names the type and says why: the tool is Anthropic's own."""
+    with pytest.raises(MalformedRequest, match=f"'{kind}' is a tool of Anthropic's own making") as refused:
+        translation("messages", "chat", tools=[{"type": kind, "name": "f"}])
+    assert refused.value.param == "tools[0].type"
+    with pytest.raises(MalformedRequest, match="runs at Anthropic"):
+        translation("messages", "chat", tools=[{"type": "web_search_20250305", "name": "web_search"}])
+
+
+def test_the_earlier_name_of_the_form_of_an_answer_is_read():
+    """`output_format` says what `output_config.format` does, which goes before it, and is named when it is wrong."""
+    form = {"type": "json_schema", "schema": {"type": "object"}}
+    sent = request("messages", "chat", output_format=form)
+    assert sent["response_format"]["json_schema"]["schema"] == {"type": "object"}
+    later = {"format": {"type": "json_schema", "schema": {"type": "array"}}}
+    both = request("messages", "chat", output_format=form, output_config=later)
+    assert both["response_format"]["json_schema"]["schema"] == {"type": "array"}
+    with pytest.raises(MalformedRequest) as refused:
+        translation("messages", "chat", output_format={"type": "xml"})
+    assert refused.value.param == "output_format"

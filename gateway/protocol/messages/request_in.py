@@ -101,7 +101,8 @@ class _CacheControl(msgspec.Struct):
 class _Block(msgspec.Struct):
     type: str
     text: str | None = None
-    source: _Source | None = None
+    # That of a `search_result` is a string; the block is refused by its type.
+    source: _Source | str | None = None
     title: str | None = None
     id: str | None = None
     name: str | None = None

@@ -620,3 +620,11 @@ def test_the_earlier_name_of_the_form_of_an_answer_is_read():
     with pytest.raises(MalformedRequest) as refused:
         translation("messages", "chat", output_format={"type": "xml"})
     assert refused.value.param == "output_format"
+
+
+def test_a_search_result_is_refused_by_its_type():
+    """And not for its source, which is a string where other blocks have an object."""
+    found = {"type": "search_result", "source": "http://a.invalid", "title": "t", "content": []}
+    with pytest.raises(MalformedRequest, match="'search_result'") as refused:
+        translation("messages", "chat", messages=[{"role": "user", "content": [found]}])
+    assert refused.value.param == "messages[0].content[0].type"

@@ -41,6 +41,11 @@ async def _plan(request: Request[Any, Any, Any], exchange: Exchange, dialect: Di
     services, lease = exchange.services, exchange.lease
     headers = request.scope["headers"]
     services.authenticator.authenticate(headers, request.scope["client"])
+    encoding = dict(headers).get(b"content-encoding", b"identity").strip().lower()
+    if encoding not in (b"identity", b""):
+        raise InvalidRequest(
+            f"The request body has the content-encoding {encoding.decode('latin-1'):.60}; send it without one."
+        )
     length, ends_by_it = _declared_length(request.scope)
     body = await read_body(request.receive, length, services.max_body_bytes, ends_by_length=ends_by_it)
     head = parse_head(body)

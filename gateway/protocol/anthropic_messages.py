@@ -10,7 +10,9 @@ from typing import ClassVar
 
 import msgspec
 
+from gateway.protocol.conversation import Origin
 from gateway.protocol.dialect import Dialect, EventTap, StreamTap
+from gateway.protocol.foreign import without_foreign_reasoning
 from gateway.protocol.sse import encode_event, parse_event
 from gateway.protocol.usage import Usage
 
@@ -116,6 +118,10 @@ class AnthropicMessages(Dialect):
     # Its clients know this event; it comes in native streams as well.
     keep_alive: ClassVar[bytes] = b'event: ping\ndata: {"type":"ping"}\n\n'
     request_id_header: ClassVar[bytes] = b"request-id"
+
+    def passed_on(self, body: bytes) -> bytes:
+        """Return `body` without the reasoning that the gateway tells of providers of other protocols."""
+        return without_foreign_reasoning(body, Origin.MESSAGES)
 
     def error_body(
         self, status: int, message: str, *, param: str | None = None, code: str | None = None, request_id: str = ""

@@ -85,6 +85,10 @@ class Dialect(ABC):
     request_id_header: ClassVar[bytes]
     """The response header under which a provider of this protocol sends its own id of a request."""
 
+    def passed_on(self, body: bytes) -> bytes:
+        """Return a client's body as it goes to a provider of this protocol: without what a provider of another made."""
+        return body
+
     @abstractmethod
     def error_body(
         self, status: int, message: str, *, param: str | None = None, code: str | None = None, request_id: str = ""

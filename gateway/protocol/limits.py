@@ -71,6 +71,13 @@ DROPPED: tuple[tuple[str, str, str], ...] = (
     ("any", "reasoning with a signature of another provider", "its maker alone can read it, others refuse it"),
     ("any", "reasoning effort where a tool is forced (to messages)", "Anthropic refuses the two together"),
     ("any", "a thinking budget behind a call whose reasoning is lost (to messages)", "Anthropic refuses it there"),
+    (
+        "any",
+        "a thinking budget with a limit below 2,048 (to messages)",
+        "half of the limit is for the answer; the least is 1,024",
+    ),
+    ("any", "temperature, top_p, top_k beside thinking (to messages)", "Anthropic refuses them together"),
+    ("any", "temperature, top_p (to OpenAI's reasoning models)", "they refuse them, and sample in a way of their own"),
     ("any", "prompt_cache_key, verbosity (to models that are not OpenAI's)", "strict servers refuse unknown hints"),
 )
 

@@ -46,5 +46,8 @@ def default_max_tokens(model: str) -> int:
 
 
 def reasons_by_default(model: str) -> bool:
-    """Whether it is one of OpenAI's reasoning models: they alone have `verbosity`, and give encrypted reasoning."""
+    """Whether it is one of OpenAI's reasoning models.
+
+    They alone have `verbosity`, and give encrypted reasoning; they refuse a temperature, `top_p` and stop sequences.
+    """
     return _OPENAI_REASONING.search(model) is not None

@@ -9,7 +9,9 @@ from typing import Any, ClassVar
 
 import msgspec
 
+from gateway.protocol.conversation import Origin
 from gateway.protocol.dialect import Dialect, EventTap, StreamTap
+from gateway.protocol.foreign import without_foreign_reasoning
 from gateway.protocol.sse import encode_event, parse_event
 from gateway.protocol.usage import Usage
 
@@ -107,6 +109,10 @@ class OpenAIChat(Dialect):
     name: ClassVar[str] = "chat"
     upstream_path: ClassVar[str] = "/chat/completions"
     request_id_header: ClassVar[bytes] = b"x-request-id"
+
+    def passed_on(self, body: bytes) -> bytes:
+        """Return `body` without the reasoning that the gateway tells of providers of other protocols."""
+        return without_foreign_reasoning(body, Origin.CHAT)
 
     def error_body(
         self, status: int, message: str, *, param: str | None = None, code: str | None = None, request_id: str = ""

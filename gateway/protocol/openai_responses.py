@@ -9,7 +9,9 @@ from typing import ClassVar
 
 import msgspec
 
+from gateway.protocol.conversation import Origin
 from gateway.protocol.dialect import EventTap, StreamTap
+from gateway.protocol.foreign import without_foreign_reasoning
 from gateway.protocol.openai_chat import OpenAIChat
 from gateway.protocol.sse import MAX_WHOLE_ANSWER_BYTES, encode_event, parse_event
 from gateway.protocol.usage import Usage
@@ -93,6 +95,10 @@ class OpenAIResponses(OpenAIChat):
 
     name: ClassVar[str] = "responses"
     upstream_path: ClassVar[str] = "/responses"
+
+    def passed_on(self, body: bytes) -> bytes:
+        """Return `body` without the reasoning that the gateway tells of providers of other protocols."""
+        return without_foreign_reasoning(body, Origin.RESPONSES)
 
     def error_event(self, status: int, message: str, *, code: str | None = None) -> bytes:
         """Return `response.failed` of a stream of which nothing is known; a tap's `break_off` knows more."""

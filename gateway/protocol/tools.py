@@ -40,9 +40,12 @@ def effort_of(thinking: Thinking | None) -> Effort | None:
 
 
 def budget_of(thinking: Thinking, max_tokens: int) -> int | None:
-    """Return a thinking budget in tokens below `max_tokens`, at least Anthropic's 1,024; None if that has no room."""
+    """Return a thinking budget in tokens: at most half of `max_tokens`, since the answer needs room in it as well.
+
+    None if half of it is less than the 1,024 that Anthropic asks for.
+    """
     budget = thinking.budget or _BUDGETS.get(thinking.effort or "medium", 0)
-    budget = min(budget, max_tokens - 1)
+    budget = min(budget, max_tokens // 2)
     return budget if budget >= 1024 else None
 
 

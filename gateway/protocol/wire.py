@@ -13,7 +13,7 @@ from typing import Annotated, TypeVar
 
 import msgspec
 
-from gateway.protocol.errors import MalformedRequest
+from gateway.protocol.errors import MalformedRequest, shortened
 
 T = TypeVar("T")
 
@@ -24,6 +24,9 @@ Real = Annotated[float, msgspec.Meta(ge=-1e6, le=1e6)]
 Seed = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
 encode = msgspec.json.Encoder().encode
+
+# What msgspec says without quoting the client is shorter.
+_MAX_REASON_LENGTH = 120
 
 _SURROGATE = re.compile(rb"(\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|\\u[dD][89a-fA-F]..")
 
@@ -42,8 +45,11 @@ def decode_at(decoder: msgspec.json.Decoder[T], raw: bytes | msgspec.Raw, path: 
     try:
         return decoder.decode(raw)
     except msgspec.ValidationError as error:
-        reason, _, inner = str(error).partition(" - at `$")
-        field = path + inner.rstrip("`") if inner else path
+        said_whole = str(error)
+        # The place is at the end; before it stands what the client wrote, of any length.
+        reason, has_place, inner = said_whole.rpartition(" - at `$")
+        reason = shortened(reason if has_place else said_whole, _MAX_REASON_LENGTH)
+        field = path + inner.rstrip("`") if has_place else path
         if "required field `" in reason:
             field += "." + reason.partition("required field `")[2].partition("`")[0]
         field = field.lstrip(".")

@@ -206,6 +206,7 @@ def _body_for(plan: Plan, route: Route) -> bytes:
     if route.translation is not None:
         return route.translated_body
     include_usage = usage_is_ours_alone(plan, route)
+    body = plan.dialect.passed_on(plan.body)
     if route.target.model is None and not include_usage:
-        return plan.body
-    return rewrite(plan.body, model=route.target.model, include_usage=include_usage)
+        return body
+    return rewrite(body, model=route.target.model, include_usage=include_usage)

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from gateway.protocol.conversation import Origin, Reasoning, Signature
+from gateway.protocol.signature import WRAPPED
 
 _FORMATS = {Origin.MESSAGES: "anthropic-claude-v1", Origin.RESPONSES: "openai-responses-v1"}
 ORIGINS: Mapping[str, Origin] = {name: origin for origin, name in _FORMATS.items()}
@@ -50,8 +51,12 @@ def _reasoning(detail: Detail, origins: Mapping[str, Origin]) -> list[Reasoning]
 def detail_of(text: str, signature: Signature, index: int) -> dict[str, Any]:
     """Return the member of `reasoning_details` that carries `signature`, of the reasoning `text`."""
     form, value = _FORMATS.get(signature.origin), signature.value
+    said: dict[str, Any] = {}
     if form is None:
         form, _, value = value.partition(" ")
+    else:
+        # The id tells it from a detail of the same format that a chat provider gave, and gets back.
+        said["id"] = f"{WRAPPED}{signature.origin}"
     if signature.redacted:
-        return {"type": "reasoning.encrypted", "data": value, "format": form, "index": index}
-    return {"type": "reasoning.text", "text": text, "signature": value, "format": form, "index": index}
+        return said | {"type": "reasoning.encrypted", "data": value, "format": form, "index": index}
+    return said | {"type": "reasoning.text", "text": text, "signature": value, "format": form, "index": index}

@@ -39,6 +39,9 @@ def encode(conversation: Conversation, model: str, *, ask_for_usage: bool = True
     """
     refuse_settings(conversation, Origin.CHAT)
     check_choice(conversation)
+    if conversation.stop and reasons_by_default(model):
+        field = conversation.fields.get("stop", "stop")
+        raise MalformedRequest(f"`{field}` cannot be told to a reasoning model of OpenAI.", field)
     turns = merged(conversation.turns)
     if any(isinstance(part, Document) and part.url for turn in turns for part in _media(turn)):
         field = conversation.fields.get("turns", "messages")
@@ -62,8 +65,8 @@ def _sampling(conversation: Conversation, model: str) -> Json:
     effort = effort_of(conversation.thinking)
     settings: Json = {
         limit_field(model): conversation.max_tokens,
-        "temperature": conversation.temperature,
-        "top_p": conversation.top_p,
+        "temperature": None if reasons_by_default(model) else conversation.temperature,
+        "top_p": None if reasons_by_default(model) else conversation.top_p,
         "stop": list(conversation.stop) or None,
         "presence_penalty": conversation.presence_penalty,
         "frequency_penalty": conversation.frequency_penalty,

@@ -75,6 +75,8 @@ class _Request(msgspec.Struct):
     stop_sequences: list[str] | None = None
     thinking: _Thinking | None = None
     output_config: _OutputConfig | None = None
+    output_format: _Format | None = None
+    """What an earlier beta called `output_config.format`."""
     metadata: _Metadata | None = None
     container: msgspec.Raw = _NOT_SAID
     mcp_servers: msgspec.Raw = _NOT_SAID
@@ -99,7 +101,8 @@ class _CacheControl(msgspec.Struct):
 class _Block(msgspec.Struct):
     type: str
     text: str | None = None
-    source: _Source | None = None
+    # That of a `search_result` is a string; the block is refused by its type.
+    source: _Source | str | None = None
     title: str | None = None
     id: str | None = None
     name: str | None = None
@@ -127,6 +130,8 @@ _message = msgspec.json.Decoder(_Message)
 _block = msgspec.json.Decoder(_Block)
 _tool = msgspec.json.Decoder(_Tool)
 
+# The client runs them, but only Anthropic's models know what they take.
+_RUN_BY_CLIENTS = ("bash_", "text_editor_", "memory_", "computer_")
 _SYSTEM = ("text",)
 _RESULT = ("text", "image", "document")
 _USER = (*_RESULT, "tool_result")
@@ -156,10 +161,10 @@ def decode(body: bytes) -> Conversation:
         top_p=request.top_p,
         top_k=request.top_k,
         stop=tuple(request.stop_sequences or ()),
-        response_format=_format(request.output_config),
+        response_format=_format(request),
         thinking=_thinking(request),
         user=request.metadata.user_id if request.metadata else None,
-        fields={"stop": "stop_sequences", "response_format": "output_config.format"},
+        fields={"stop": "stop_sequences", "response_format": _format_of(request)[0]},
     )
 
 
@@ -239,7 +244,8 @@ def _decode_tool(raw: msgspec.Raw, path: str) -> Tool:
     tool = decode_at(_tool, raw, path)
     if tool.type not in (None, "custom"):
         field = f"{path}.type"
-        raise MalformedRequest(f"`{field}`: {tool.type!r:.60} runs at Anthropic and cannot be translated.", field)
+        why = "is a tool of Anthropic's own making" if tool.type.startswith(_RUN_BY_CLIENTS) else "runs at Anthropic"
+        raise MalformedRequest(f"`{field}`: {tool.type!r:.60} {why} and cannot be translated.", field)
     if tool.input_schema is None:
         raise MalformedRequest(f"`{path}.input_schema` is missing.", f"{path}.input_schema")
     cache = CacheMark(tool.cache_control.ttl) if tool.cache_control else None
@@ -254,14 +260,22 @@ def _decode_choice(choice: _Choice) -> ToolChoice:
     return ToolChoice("required" if choice.type == "any" else choice.type)
 
 
-def _format(config: _OutputConfig | None) -> ResponseFormat | None:
-    if config is None or config.format is None:
+def _format_of(request: _Request) -> tuple[str, _Format | None]:
+    """Return the form of the answer and the name of the field in which it stands."""
+    config = request.output_config
+    if request.output_format is not None and (config is None or config.format is None):
+        return "output_format", request.output_format
+    return "output_config.format", config.format if config is not None else None
+
+
+def _format(request: _Request) -> ResponseFormat | None:
+    field, form = _format_of(request)
+    if form is None:
         return None
-    if config.format.type != "json_schema" or config.format.schema is None:
-        field = "output_config.format"
+    if form.type != "json_schema" or form.schema is None:
         raise MalformedRequest(f"`{field}` must be a json_schema with its `schema`.", field)
     # Anthropic always holds the answer to the schema.
-    return ResponseFormat("json_schema", msgspec.json.encode(config.format.schema), strict=True)
+    return ResponseFormat("json_schema", msgspec.json.encode(form.schema), strict=True)
 
 
 def _thinking(request: _Request) -> Thinking | None:

@@ -51,17 +51,18 @@ def encode(conversation: Conversation, model: str) -> bytes:
         request["system"] = texts
     if conversation.stream:
         request["stream"] = True
-    request |= _tools(conversation) | _thinking(conversation, model, max_tokens)
-    request |= _sampling(conversation)
+    thinking = _thinking(conversation, model, max_tokens)
+    thinks = thinking.get("thinking", {}).get("type", "disabled") != "disabled"
+    request |= _tools(conversation) | thinking | _sampling(conversation, thinks=thinks)
     return to_json(request)
 
 
-def _sampling(conversation: Conversation) -> Json:
+def _sampling(conversation: Conversation, *, thinks: bool) -> Json:
     temperature = conversation.temperature
     settings: Json = {
-        "temperature": None if temperature is None else min(temperature, 1.0),
-        "top_p": conversation.top_p,
-        "top_k": conversation.top_k,
+        "temperature": None if temperature is None or thinks else min(temperature, 1.0),
+        "top_p": None if thinks else conversation.top_p,
+        "top_k": None if thinks else conversation.top_k,
         "stop_sequences": [stop for stop in conversation.stop if stop.strip()] or None,
         "metadata": {"user_id": conversation.user} if conversation.user else None,
     }

@@ -67,8 +67,8 @@ def _settings(conversation: Conversation, model: str) -> Json:
         text["verbosity"] = conversation.verbosity
     settings: Json = {
         "max_output_tokens": conversation.max_tokens,
-        "temperature": conversation.temperature,
-        "top_p": conversation.top_p,
+        "temperature": None if reasons_by_default(model) else conversation.temperature,
+        "top_p": None if reasons_by_default(model) else conversation.top_p,
         "reasoning": _reasoning_settings(conversation) or None if takes_effort(model) else None,
         "text": text or None,
         "user": user_id(conversation.user),

@@ -1,6 +1,7 @@
 """What a client gets, and what is counted, for each way in which a provider's answer can go."""
 
 import asyncio
+import gzip
 import json
 
 import httpx
@@ -460,3 +461,13 @@ async def test_a_name_that_only_a_pattern_matches_gets_a_row_once_a_provider_kno
         await gateway.post(CHAT, json.dumps({"model": name}).encode())
     assert gateway.ledger.models == ["real", "real"]
     assert [finish.entry for finish in gateway.ledger.finishes] == [0, 1, 2]
+
+
+async def test_a_compressed_request_body_is_refused_and_the_refusal_says_so():
+    """The gateway reads bodies as they are; it does not take a compressed one for broken JSON."""
+    gateway = Gateway(lambda _: response(b"{}"))
+    body = gzip.compress(b'{"model":"gpt"}')
+    answer = await gateway.post("/v1/chat/completions", body, headers={"content-encoding": "gzip"})
+    assert answer.status == 400
+    assert b"content-encoding gzip" in answer.body
+    assert gateway.transport.requests == []

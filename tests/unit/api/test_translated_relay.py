@@ -467,3 +467,26 @@ async def test_complaint_20_headers_reach_a_provider_of_the_same_protocol(operat
     await gateway.post(f"{PATHS[operation]}?beta=true", ask(client, model), headers=sent)
     got = gateway.transport.requests[0][0].headers
     assert {name: got[name] for name in sent} == sent
+
+
+async def test_complaint_17_a_stand_in_does_not_get_the_signature_of_the_provider_that_failed():
+    """The history of an Anthropic answer goes to Anthropic first; the OpenAI target behind it gets it without."""
+    item = {"type": "reasoning", "id": "rs_1_0", "summary": [], "encrypted_content": "gateway.messages.SIG1=="}
+    turn = {"role": "user", "content": "go on"}
+    gateway = Gateway(
+        lambda request: (
+            response(BODIES["responses"](ANSWERS["text"]))
+            if request.url.host == "modern.invalid"
+            else response(b"{}", status=529)
+        ),
+        CONFIG
+        + MORE
+        + '[[models]]\nname = "spare"\nstrategy = "ordered"\n'
+        + 'targets = [ { provider = "down", model = "claude" }, { provider = "modern" } ]\n',
+    )
+    answer = await gateway.post(PATHS["responses"], ask("responses", "spare", input=[item, turn]))
+    assert answer.status == 200
+    (first, translated), (second, native) = gateway.transport.requests
+    assert (first.url.host, second.url.host) == ("down.invalid", "modern.invalid")
+    assert b"gateway." not in translated
+    assert json.loads(native)["input"] == [turn]

@@ -136,12 +136,12 @@ def test_parallel_calls_are_switched_off_in_every_protocol():
     ("model", "thinking", "effort"),
     [
         ("claude-opus-4-7", {"type": "adaptive"}, {"effort": "high"}),
-        ("claude-sonnet-4-5-20250929", {"type": "enabled", "budget_tokens": 24_576}, None),
-        ("anthropic.claude-3-7-sonnet-20250219-v1:0", {"type": "enabled", "budget_tokens": 8191}, None),
+        ("claude-sonnet-4-5-20250929", {"type": "enabled", "budget_tokens": 16_000}, None),
+        ("anthropic.claude-3-7-sonnet-20250219-v1:0", {"type": "enabled", "budget_tokens": 4096}, None),
     ],
 )
 def test_an_effort_is_told_as_each_generation_of_models_knows_it(model: str, thinking: Any, effort: Any):
-    """Adaptive with an effort for new models, a budget below max_tokens for old ones."""
+    """Adaptive with an effort for new models, a budget that leaves half of max_tokens for old ones."""
     sent = request("chat", "messages", model, reasoning_effort="high")
     assert (sent["thinking"], sent.get("output_config")) == (thinking, effort)
 
@@ -530,3 +530,101 @@ def test_the_smallest_requests_stay_small():
         "store": False,
         "input": [{"type": "message", "role": "user", "content": [{"type": "input_text", "text": "hi"}]}],
     }
+
+
+@pytest.mark.parametrize(
+    ("client", "members", "param"),
+    [
+        ("chat", {"reasoning_effort": "S" * 1_000_000}, "reasoning_effort"),
+        ("messages", {"output_config": {"effort": "S" * 1_000_000}}, "output_config.effort"),
+        ("responses", {"reasoning": {"effort": "S - at `$.x`" * 100_000}}, "reasoning.effort"),
+        ("messages", {"tool_choice": {"type": "S" * 1_000_000}}, "tool_choice.type"),
+        ("chat", {"messages": [{"role": "S" * 1_000_000}]}, "messages[0].role"),
+    ],
+)
+def test_a_refusal_quotes_only_a_short_piece_of_a_long_value(client: str, members: dict[str, Any], param: str):
+    """The message still names the field, but is no longer than a sentence."""
+    with pytest.raises(MalformedRequest) as refused:
+        translation(client, "chat" if client != "chat" else "messages", **members)
+    assert refused.value.param == param
+    assert param in refused.value.message
+    assert len(refused.value.message) <= 500
+
+
+def test_whatever_is_refused_has_a_short_message():
+    """Also where a message quotes a value whole."""
+    refused = MalformedRequest("S" * 1_000_000, "p" * 1_000_000)
+    assert len(refused.message) <= 500
+    assert len(str(refused)) <= 500
+    assert refused.param is not None
+    assert len(refused.param) <= 500
+
+
+@pytest.mark.parametrize(("limit", "budget"), [(1500, None), (2047, None), (2048, 1024), (10_000, 5000)])
+def test_a_thinking_budget_leaves_half_of_the_limit_to_the_answer(limit: int, budget: int | None):
+    """Where half of it is less than Anthropic's least budget, the model does not think; the limit stays."""
+    sent = request("chat", "messages", "claude-opus-4-1", reasoning_effort="medium", max_tokens=limit)
+    assert sent["max_tokens"] == limit
+    assert sent.get("thinking", {}).get("budget_tokens") == budget
+
+
+SAMPLING = {"temperature": 0.5, "top_p": 0.9}
+
+
+@pytest.mark.parametrize("model", ["claude-opus-4-1", "claude-opus-4-7"])
+def test_thinking_at_anthropic_goes_without_sampling_settings(model: str):
+    """By budget or adaptive, Anthropic refuses the two together; without thinking the settings stay."""
+    sent = request("chat", "messages", model, reasoning_effort="low", max_tokens=9000, top_k=5, **SAMPLING)
+    assert sent["thinking"]["type"] != "disabled"
+    assert not {"temperature", "top_p", "top_k"} & set(sent)
+    for effort in ({}, {"reasoning_effort": "none"}):
+        plain = request("chat", "messages", model, top_k=5, **SAMPLING, **effort)
+        assert (plain["temperature"], plain["top_p"], plain["top_k"]) == (0.5, 0.9, 5)
+
+
+@pytest.mark.parametrize("provider", ["chat", "responses"])
+def test_reasoning_models_of_openai_get_no_sampling_settings(provider: str):
+    """They refuse them; every other model gets them."""
+    reasoning, plain = (request("messages", provider, model, **SAMPLING) for model in ("o3", "gpt-4o"))
+    assert not set(SAMPLING) & set(reasoning)
+    assert (plain["temperature"], plain["top_p"]) == (0.5, 0.9)
+
+
+def test_stop_sequences_for_a_reasoning_model_of_openai_are_refused():
+    """They change the answer, and the model takes none; every other model of chat gets them."""
+    asked = translation("messages", "chat", stop_sequences=["END"])
+    with pytest.raises(MalformedRequest) as refused:
+        asked.request("gpt-5")
+    assert refused.value.param == "stop_sequences"
+    assert json.loads(asked.request("gpt-4o"))["stop"] == ["END"]
+
+
+@pytest.mark.parametrize("kind", ["bash_20250124", "text_editor_20250728", "memory_20250818"])
+def test_a_tool_that_the_client_runs_is_not_said_to_run_at_anthropic(kind: str):
+    """The refusal names the type and says why: the tool is Anthropic's own."""
+    with pytest.raises(MalformedRequest, match=f"'{kind}' is a tool of Anthropic's own making") as refused:
+        translation("messages", "chat", tools=[{"type": kind, "name": "f"}])
+    assert refused.value.param == "tools[0].type"
+    with pytest.raises(MalformedRequest, match="runs at Anthropic"):
+        translation("messages", "chat", tools=[{"type": "web_search_20250305", "name": "web_search"}])
+
+
+def test_the_earlier_name_of_the_form_of_an_answer_is_read():
+    """`output_format` says what `output_config.format` does, which goes before it, and is named when it is wrong."""
+    form = {"type": "json_schema", "schema": {"type": "object"}}
+    sent = request("messages", "chat", output_format=form)
+    assert sent["response_format"]["json_schema"]["schema"] == {"type": "object"}
+    later = {"format": {"type": "json_schema", "schema": {"type": "array"}}}
+    both = request("messages", "chat", output_format=form, output_config=later)
+    assert both["response_format"]["json_schema"]["schema"] == {"type": "array"}
+    with pytest.raises(MalformedRequest) as refused:
+        translation("messages", "chat", output_format={"type": "xml"})
+    assert refused.value.param == "output_format"
+
+
+def test_a_search_result_is_refused_by_its_type():
+    """And not for its source, which is a string where other blocks have an object."""
+    found = {"type": "search_result", "source": "http://a.invalid", "title": "t", "content": []}
+    with pytest.raises(MalformedRequest, match="'search_result'") as refused:
+        translation("messages", "chat", messages=[{"role": "user", "content": [found]}])
+    assert refused.value.param == "messages[0].content[0].type"

@@ -7,7 +7,8 @@
 | `reasoning_details`                | `ReasoningSignature` for a signature or encrypted data                          |
 | `content`, `refusal`               | `TextDelta`, `RefusalDelta`                                                     |
 | `content`, a list (Mistral)        | `TextDelta` for its texts, `ReasoningDelta` for its thinking                    |
-| `tool_calls[]`, a call not seen    | `ToolCallStart` as soon as its name is known                                    |
+| `tool_calls[]`, a call not seen    | `ToolCallStart` as soon as its name is whole: with the first `arguments`, even  |
+|                                    | empty ones, the next call or the end; some servers split the name               |
 | `tool_calls[]`, a fragment         | `ToolCallArguments`                                                             |
 | `finish_reason`                    | `Stop`; `error` is a `Failure`                                                  |
 | `usage`                            | `UsageReport`                                                                   |
@@ -132,14 +133,15 @@ _FUNCTION_CALL = -1
 
 
 class _OpenCall:
-    """A call whose index and id were seen; `waiting` holds its fragments until its name comes."""
+    """A call whose index and id were seen; `waiting` holds its fragments until its name is whole."""
 
-    __slots__ = ("id", "name", "number", "waiting")
+    __slots__ = ("has_begun", "id", "name", "number", "waiting")
 
     def __init__(self, number: int) -> None:
         self.number = number
         self.id = ""
         self.name = ""
+        self.has_begun = False
         self.waiting: list[str] = []
 
 
@@ -202,6 +204,8 @@ class ChatDecoder(StreamDecoder):
         reason = choice.finish_reason
         if not reason:
             return
+        for known in self._calls.values():
+            self._begin(known, out)
         if any(not call.name for call in self._calls.values()):
             out.append(Failure(502, "The provider sent a tool call without a name."))
         elif reason == "error":
@@ -226,20 +230,28 @@ class ChatDecoder(StreamDecoder):
                 out.append(ReasoningSignature(part.signature))
 
     def _fragment(self, fragment: _Call, out: list[Event]) -> None:
-        call = self._call_of(fragment)
+        before, call = self._last, self._call_of(fragment)
+        if before is not None and before is not call:
+            self._begin(before, out)
         function = fragment.function or _Function()
-        is_new = not call.name
-        if is_new and function.name:
-            call.name = function.name
-            out.append(ToolCallStart(call.number, call.id or call_id(self.answer_id, call.number), call.name))
-            out += [ToolCallArguments(call.number, waiting) for waiting in call.waiting]
+        # Some servers repeat the whole name.
+        if not call.has_begun and function.name and function.name != call.name:
+            call.name += function.name
+        if function.arguments is not None:
+            self._begin(call, out)
         arguments = function.arguments
         if isinstance(arguments, dict):
             arguments = msgspec.json.encode(arguments).decode()
-        if arguments and call.name:
+        if arguments and call.has_begun:
             out.append(ToolCallArguments(call.number, arguments))
         elif arguments:
             call.waiting.append(arguments)
+
+    def _begin(self, call: _OpenCall, out: list[Event]) -> None:
+        if call.name and not call.has_begun:
+            call.has_begun = True
+            out.append(ToolCallStart(call.number, call.id or call_id(self.answer_id, call.number), call.name))
+            out += [ToolCallArguments(call.number, waiting) for waiting in call.waiting]
 
     def _call_of(self, fragment: _Call) -> _OpenCall:
         index = fragment.index
@@ -248,7 +260,7 @@ class ChatDecoder(StreamDecoder):
             call = _OpenCall(self._seen)
             self._calls[index if index is not None else -2 - self._seen] = call
             self._seen += 1
-        if not call.name and fragment.id:
+        if not call.has_begun and fragment.id:
             call.id = fragment.id
         self._last = call
         return call

@@ -279,6 +279,16 @@ def test_a_call_waits_for_its_name() -> None:
     assert check_messages(streamed("messages", "chat", nameless + END)).error is not None
 
 
+def test_a_name_that_comes_in_pieces_is_joined() -> None:
+    """As the SDKs of OpenAI do; one that is repeated is not doubled, and a call without arguments begins at the end."""
+    pieces = [{"tool_calls": [{"index": 0, "id": "c", "function": {"name": name}}]} for name in ("get_", "weather")]
+    wire = b"".join([chunk(piece) for piece in pieces])
+    for rest in (b"", chunk(call(0, "{}")), chunk(call(0, "{}", "c", "get_weather"))):
+        assert check_messages(streamed("messages", "chat", wire + rest + END)).calls == [("c", "get_weather", "{}")]
+    said = check_messages(streamed("messages", "chat", wire + chunk(call(1, "{}", "d", "f")) + END))
+    assert said.calls == [("c", "get_weather", "{}"), ("d", "f", "{}")]
+
+
 def test_other_choices_and_blocks_of_unknown_tools_are_skipped() -> None:
     """n is 1; what an Anthropic server tool leaves in a stream says nothing to an OpenAI client."""
     second = b'data: {"id":"c","choices":[{"index":1,"delta":{"content":"x"},"finish_reason":"stop"}]}\n\n'

@@ -141,7 +141,10 @@ def supervise(
     sampling.start()
     try:
         server.serve(target_loader=loader, wrap_loader=False)
-    except SystemExit:
+    except SystemExit as leaving:
+        # Told to end before Granian took the signals over.
+        if not leaving.code:
+            raise
         # Granian gives up when a worker ends twice within seconds.
         raise ServeError("The workers kept failing, so the server gave up; the log above says more.") from None
     finally:

@@ -81,15 +81,17 @@ def test_sigterm_while_it_starts_leaves_nothing_behind(tmp_path: Path):
         cwd=tmp_path,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     try:
         eventually(lambda: list(tmp_path.glob("gateway/*")), "the run directory")
         process.terminate()
-        assert process.wait(PATIENCE_S) == 0
+        _, said = process.communicate(timeout=PATIENCE_S)
     finally:
         process.kill()
         process.wait()
+    assert process.returncode == 0, said
     assert list(tmp_path.glob("gateway/*")) == []
 
 

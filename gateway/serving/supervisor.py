@@ -152,6 +152,9 @@ def supervise(
         if sink is not None:
             sink.close(_FLUSH_S)
         ring.close()
+    # The handlers that Granian leaves behind would set what is closed.
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, _ignore)
     interrupt.close()
     return 0
 

@@ -95,6 +95,21 @@ def test_sigterm_while_it_starts_leaves_nothing_behind(tmp_path: Path):
     assert list(tmp_path.glob("gateway/*")) == []
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_that_comes_until_the_end_leaves_nothing_behind(tmp_path: Path, number: signal.Signals):
+    """Also one that finds the server stopped and its run directory half removed: no traceback, and all of it goes."""
+    with running_gateway(tmp_path) as gateway:
+
+        def is_gone() -> bool:
+            gateway.process.send_signal(number)
+            return not gateway.run_dir.exists()
+
+        eventually(is_gone, "the end of the run directory")
+        # A signal after that finds nothing to be done.
+        assert gateway.process.wait(PATIENCE_S) in (0, -number)
+        assert "Traceback" not in gateway.log.read_text()
+
+
 def test_sigterm_lets_a_running_stream_finish(tmp_path: Path):
     """A stream that ends within the grace time ends well, and the exit code is 0."""
     with running_upstream() as upstream, running_gateway(tmp_path, provider(upstream.url)) as gateway:

@@ -77,7 +77,7 @@ torture: $(VENV)/test.stamp ## read 100,000 snapshots while writers are killed (
 mutation: $(VENV)/test.stamp ## change the metrics in every way a tool knows, and see the tests notice (about 30 minutes)
 	@$(BIN)/python benchmarks/metrics_mutation.py
 
-real-model: .venv/test.stamp ## a real model server as the oracle: native against translated, URL=http://127.0.0.1:18080 MODEL=smollm2-135m
+real-model: $(VENV)/test.stamp ## a real model server as the oracle: native against translated, URL=http://127.0.0.1:18080 MODEL=smollm2-135m
 	@$(BIN)/python benchmarks/real_model.py $(if $(URL),--url $(URL)) $(if $(MODEL),--model $(MODEL))
 
 agents: ## install Claude Code, Codex and opencode for `make clients` (node and npm, about 1 GB)

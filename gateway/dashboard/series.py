@@ -350,8 +350,8 @@ class History:
         self._models = _Grids(_Models)
         # What was made of the columns, which stay the same list until the next step or edge.
         self._courses: dict[tuple[int, int], tuple[list[ModelsColumn | None], dict[str, list[float | None]]]] = {}
-        self._read: tuple[tuple[int, int, int], Reading] | None = None
-        self._window: tuple[tuple[int, int, int], Reading] | None = None
+        # The last two: of the cursor and of the window, until a step comes or goes.
+        self._readings: dict[tuple[int, int], Reading] = {}
 
     @property
     def now_ns(self) -> int:
@@ -396,22 +396,12 @@ class History:
         return known[1]
 
     def since(self, window_s: int) -> Reading:
-        """The steps that ended in the last `window_s` seconds; only of a whole history are they all that there was."""
-        key = (window_s, len(self._chart.steps), self.newest_ns())
-        if self._window is None or self._window[0] != key:
-            begin = self._chart.now_ns - window_s * SECOND_NS
-            steps = [step for step in self._chart.steps if step.time_ns > begin]
-            self._window = (key, self._together(steps, self._chart.now_ns))
-        return self._window[1]
+        """What the steps that ended in the last `window_s` seconds come to."""
+        return self._together(self._steps_of(window_s), self._chart.now_ns)
 
     def peak(self, window_s: int) -> float | None:
         """The most requests a second in a step of the last `window_s` seconds; None before the first step."""
-        begin = self._chart.now_ns - window_s * SECOND_NS
-        rates = [
-            step.count * SECOND_NS / step.interval_ns
-            for step in self._chart.steps
-            if step.time_ns > begin and step.interval_ns
-        ]
+        rates = [step.count * SECOND_NS / step.interval_ns for step in self._steps_of(window_s) if step.interval_ns]
         return max(rates, default=None)
 
     def newest_ns(self) -> int:
@@ -422,29 +412,33 @@ class History:
         """What the cursor at that instant reads; in a gap, nothing."""
         length = reading_ns(window_s)
         index = instant_ns // length
-        key = (index, length, self.newest_ns())
-        if self._read is None or self._read[0] != key:
-            self._read = (key, self._reading(index, length))
-        return self._read[1]
+        return self._together([step for step in self._chart.steps if _middle(step) // length == index], index * length)
 
-    def _reading(self, index: int, length: int) -> Reading:
-        steps = [step for step in self._chart.steps if _middle(step) // length == index]
-        return self._together(steps, index * length)
+    def _steps_of(self, window_s: int) -> list[StepPoint]:
+        begin = self._chart.now_ns - window_s * SECOND_NS
+        return [step for step in self._chart.steps if step.time_ns > begin]
 
     def _together(self, steps: Sequence[StepPoint], empty_ns: int) -> Reading:
         """Successive steps and the samples between their ends; for none of them, nothing at that moment."""
         begin = end = empty_ns
         if steps:
             begin, end = steps[0].time_ns - steps[0].interval_ns, steps[-1].time_ns
-        samples = [sample for sample in self._chart.scalars if begin < sample.time_ns <= end]
-        return Reading(
+        known = self._readings.pop((begin, end), None) or Reading(
             begin,
             end,
             Latency(*count_and_percentiles_ms(merge([step.latencies for step in steps]))),
             tuple(sum(step.outcomes[kind] for step in steps) for kind in ERRORS),
-            sum(sample.input_tokens for sample in samples),
-            sum(sample.output_tokens for sample in samples),
+            *self._tokens(begin, end),
         )
+        while len(self._readings) > 1:
+            del self._readings[next(iter(self._readings))]
+        self._readings[begin, end] = known
+        return known
+
+    def _tokens(self, begin_ns: int, end_ns: int) -> tuple[int, int]:
+        """In and out, of the samples after one moment up to another."""
+        samples = [sample for sample in self._chart.scalars if begin_ns < sample.time_ns <= end_ns]
+        return sum(sample.input_tokens for sample in samples), sum(sample.output_tokens for sample in samples)
 
 
 def _middle(step: StepPoint) -> int:

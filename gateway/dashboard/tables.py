@@ -6,7 +6,7 @@ selection. Rows that are equal in the column that sorts keep the order in which 
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from gateway.dashboard import charts
 from gateway.dashboard.layout import Rect
@@ -28,7 +28,7 @@ from gateway.dashboard.text import (
 )
 from gateway.dashboard.view import View, panel, trend_of
 from gateway.metrics.outcome import ERRORS
-from gateway.metrics.snapshot import Latency, ModelFigures, ModelWindow, Tokens, WorkerFigures
+from gateway.metrics.snapshot import Latency, ModelWindow, Snapshot, Tokens, WorkerFigures
 
 _T = TypeVar("_T")
 
@@ -143,34 +143,42 @@ _CountedError = tuple[str, int, float | None, float | None]
 """A type of error: how many in the window, which share of all requests, how many a second in the last minute."""
 
 
-def _error_share(model: ModelFigures) -> float | None:
-    return 100 * model.window.errors / model.window.finished if model.window.finished else None
+class _ModelRow(NamedTuple):
+    """A model, or the requests that have none."""
+
+    name: str
+    active: int
+    window: ModelWindow
 
 
-def _models(view: View) -> list[ModelFigures]:
+def _models(view: View) -> list[_ModelRow]:
     """One for each model, and one for the requests whose model no provider knew, if there are any."""
-    models = view.snapshot.models
-    nameless = _without_model(view)
-    rows = [*models, nameless] if nameless.window.finished else models
+    rows = [_ModelRow(model.name, model.active, model.window) for model in view.snapshot.models]
+    nameless = _without_model(view.snapshot)
+    if nameless.window.finished:
+        rows.append(nameless)
     # What is equal keeps one order from frame to frame.
-    return sorted(rows, key=lambda model: (-model.window.finished, model.name))
+    return sorted(rows, key=lambda row: (-row.window.finished, row.name))
 
 
-def _without_model(view: View) -> ModelFigures:
-    """What all models together lack of the whole."""
-    snapshot, whole, parts = view.snapshot, view.snapshot.window, [model.window for model in view.snapshot.models]
+def _without_model(snapshot: Snapshot) -> _ModelRow:
+    """What all models together lack of the whole; their rate and their latencies are not known apart."""
+    whole, parts = snapshot.window, [model.window for model in snapshot.models]
     tokens = Tokens(
         whole.tokens.input - sum(part.tokens.input for part in parts),
         whole.tokens.output - sum(part.tokens.output for part in parts),
     )
     finished = whole.finished - sum(part.finished for part in parts)
     errors = sum(whole.outcomes.get(kind.label, 0) for kind in ERRORS) - sum(part.errors for part in parts)
-    window = ModelWindow(finished, None, errors, tokens, Latency(0, None, None, None))
     active = snapshot.active - sum(model.active for model in snapshot.models)
-    return ModelFigures(NO_MODEL, active, window, snapshot.lifetime)
+    return _ModelRow(NO_MODEL, active, ModelWindow(finished, None, errors, tokens, Latency(0, None, None, None)))
 
 
-MODELS: Table[ModelFigures] = Table(
+def _error_share(model: _ModelRow) -> float | None:
+    return 100 * model.window.errors / model.window.finished if model.window.finished else None
+
+
+MODELS: Table[_ModelRow] = Table(
     "models",
     "model",
     (
@@ -233,7 +241,7 @@ def _errors(view: View) -> list[_CountedError]:
         ]
     minute = view.history.columns(60, 1)[0]
     counted: list[_CountedError] = []
-    finished = view.finished
+    finished = view.latency_ms.count
     for place, (kind, amount) in enumerate(zip(ERRORS, view.errors, strict=True)):
         share = 100 * amount / finished if finished else None
         now = minute.rate(minute.errors[place]) if minute is not None else None
@@ -288,7 +296,7 @@ def model_table(inner: int, room: int, view: View) -> list[Row]:
     """The heads and as many models as `room` allows, with the course of their rates where there is width for it."""
     courses: dict[int, Mapping[str, Sequence[float | None]]] = {}
 
-    def course(row: ModelFigures, width: int) -> str:
+    def course(row: _ModelRow, width: int) -> str:
         if width not in courses:
             courses[width] = view.history.model_courses(view.ui.window_s, width)
         return trend_of(courses[width].get(row.name, []))

@@ -61,25 +61,24 @@ class View:
 
     @property
     def latency_ms(self) -> Latency:
-        """The percentiles of the chosen window; in one that is shorter than the snapshot's, up to the newest step."""
-        window = self.snapshot.window
-        return (
-            window.latency_ms if self.ui.window_s >= window.seconds else self.history.since(self.ui.window_s).latency_ms
-        )
+        """The percentiles of the chosen window, whose `count` are its requests.
 
-    @property
-    def finished(self) -> int:
-        """The requests of the chosen window, as above."""
-        window = self.snapshot.window
-        return window.finished if self.ui.window_s >= window.seconds else self.latency_ms.count
+        The snapshot has those of the longest window, up to now; those of a shorter one are up to the newest step.
+        """
+        shorter = self._shorter_window
+        return shorter.latency_ms if shorter else self.snapshot.window.latency_ms
 
     @property
     def errors(self) -> Sequence[int]:
         """The errors of the chosen window by type, as above."""
-        window = self.snapshot.window
-        if self.ui.window_s >= window.seconds:
-            return [window.outcomes.get(kind.label, 0) for kind in ERRORS]
-        return self.history.since(self.ui.window_s).errors
+        shorter, outcomes = self._shorter_window, self.snapshot.window.outcomes
+        return shorter.errors if shorter else [outcomes.get(kind.label, 0) for kind in ERRORS]
+
+    @property
+    def _shorter_window(self) -> Reading | None:
+        """The chosen window, if it is shorter than the snapshot's."""
+        window_s = self.ui.window_s
+        return self.history.since(window_s) if window_s < self.snapshot.window.seconds else None
 
     @property
     def workers(self) -> int:

@@ -4,9 +4,8 @@ Theory of operation. One thread, one poll: for keys, signals, room for output, t
 instant at which something is due. Two things are due at times. A look, four times a second: it reads the log, because
 a ring forgets, and sees whether the gateway lives; figures are read by every second look, and only when a picture shows
 them: nobody reads a number that changes more often, and reading and drawing them is most of what a picture costs. A
-picture, when something asks for one:
-a look, a key, a resize, the age of the banner; `Pace` merges what asks for it. Frozen or hidden there are only looks,
-and fewer of them once the log rests.
+picture, when something asks for one: a look, a key, a resize, the age of the banner; `Pace` merges what asks for it.
+Frozen or hidden there are only looks, and fewer of them once the log rests.
 
 Every way out of the loop is a return or an exception, and the `with` block of `run` restores the terminal on both.
 """

@@ -120,6 +120,15 @@ def test_reading_is_of_whole_steps_and_the_samples_between_their_ends() -> None:
     assert [reading_ns(window_s) // SECOND_NS for window_s in (60, 300, 900)] == [5, 5, 10]
 
 
+def test_step_leaves_the_window_with_time_alone() -> None:
+    """What the window holds is looked up at each instant, not only when a step comes."""
+    read = history(64, [], [step(5, 9), step(10, 1, 1)])
+    assert read.since(60).number == 3
+    read.update(ChartData(66 * SECOND_NS, [], [step(5, 9), step(10, 1, 1)]))
+    assert read.since(60).number == 2
+    assert (read.peak(60), read.peak(300)) == (0.4, 0.4)
+
+
 def test_newest_step_is_read_first() -> None:
     """The cursor begins in the middle of the newest step, not in what no step has counted yet."""
     assert history(14, [], [step(5), step(10)]).newest_ns() == 7.5 * SECOND_NS

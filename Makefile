@@ -85,7 +85,7 @@ agents: ## install Claude Code, Codex and opencode for `make clients` (node and 
 	@cp tests/clients/package.json .agents/
 	@npm install --prefix .agents --no-audit --no-fund
 
-clients: $(VENV)/test.stamp ## run real coding agents through the gateway, over loopback alone (about ten minutes)
+clients: $(VENV)/test.stamp ## run real coding agents through the gateway, over loopback alone (about three minutes)
 	@$(ALONE) $(BIN)/pytest tests/clients -rs
 
 lock: $(VENV)/test.stamp ## resolve the dependencies anew: exact versions and hashes, no addresses

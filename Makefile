@@ -86,6 +86,7 @@ agents: ## install Claude Code, Codex and opencode for `make clients` (node and 
 	@npm install --prefix .agents --no-audit --no-fund
 
 clients: $(VENV)/test.stamp ## run real coding agents through the gateway, over loopback alone (about three minutes)
+	@$(if $(ALONE),,echo "no network of its own to be had here: only a proxy watches what the agents ask for")
 	@$(ALONE) $(BIN)/pytest tests/clients -rs
 
 lock: $(VENV)/test.stamp ## resolve the dependencies anew: exact versions and hashes, no addresses

@@ -50,6 +50,8 @@ class Agent:
     """The file in the project's folder whose text the agent hands to the model."""
     keeps_reasoning: bool = True
     """Whether it sends back what the provider wrote below its reasoning."""
+    asks_again: bool = True
+    """Whether it asks again when a stream breaks off behind its first words; others end with the error."""
 
     @property
     def binary(self) -> str:
@@ -150,6 +152,7 @@ CLAUDE_CODE = Agent(
     _read_claude,
     identity="Claude Code",
     rules="CLAUDE.md",
+    asks_again=False,
 )
 CODEX = Agent(
     "Codex",
@@ -179,6 +182,7 @@ OPENCODE = [
         rules="AGENTS.md",
         # @ai-sdk/openai-compatible shows reasoning and sends none.
         keeps_reasoning=protocol != "chat",
+        asks_again=protocol != "messages",
     )
     for entry, protocol in (
         ("gateway", "chat"),

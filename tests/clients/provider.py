@@ -27,9 +27,11 @@ _PIECE = 7
 class AgentProvider(Upstream):
     """Plays the scenario to an agent that works in `folder`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, cuts: int = 0) -> None:
         super().__init__()
         self.folder = folder
+        self.cuts = cuts
+        """How many of the next streams with tools break off in their middle."""
         self.heard: list[Heard] = []
         """The requests with tools, in the order in which they came."""
         self.paths: list[str] = []
@@ -55,6 +57,11 @@ class AgentProvider(Upstream):
         if stream:
             writer.write(head_of(200, b"text/event-stream", None))
             wire = STREAMS[protocol](spoken)
+            if told.tools and self.cuts:
+                self.cuts -= 1
+                writer.write(piece_of(wire[: len(wire) * 3 // 5]))
+                await writer.drain()
+                raise ConnectionResetError
             for start in range(0, len(wire), 97):
                 writer.write(piece_of(wire[start : start + 97]))
                 await writer.drain()

@@ -1,4 +1,4 @@
-"""The scripted provider on a bad day: some of its first answers to an agent are refusals, or never end."""
+"""The scripted provider on a bad day: some of its first answers to an agent are refusals, break off, or never end."""
 
 import asyncio
 import threading
@@ -16,8 +16,8 @@ HALF = ("This is half of", " an answer")
 class TroubledProvider(AgentProvider):
     """Has a trouble with each of the first requests with tools, in the order of `troubles`.
 
-    `overloaded` is answered with 503 or 529 and `refused` with 400, both with `WORDS`. `endless` gets the first half of
-    a text, and then nothing until the connection is closed, which sets `left`.
+    `overloaded` is answered with 503 or 529 and `refused` with 400, both with `WORDS`. `cut` and `endless` get
+    half of a text; then the one is cut off, and the other gets nothing until its client leaves, which sets `left`.
     """
 
     def __init__(self, folder: Path, *troubles: str) -> None:
@@ -34,13 +34,14 @@ class TroubledProvider(AgentProvider):
             await super().answer(path, model, stream, reader, writer)
             return
         trouble = self.troubles.pop(0)
-        if trouble == "endless":
+        if trouble in ("cut", "endless"):
             wire = STREAMS[protocol](Spoken(text=HALF))
             writer.write(head_of(200, b"text/event-stream", None) + piece_of(wire[: wire.index(HALF[1].encode())]))
             await writer.drain()
-            self.streaming.set()
-            await reader.read(1)
-            self.left.set()
+            if trouble == "endless":
+                self.streaming.set()
+                await reader.read(1)
+                self.left.set()
             raise ConnectionResetError
         status = 400 if trouble == "refused" else 529 if protocol == "messages" else 503
         kind = "invalid_request_error" if trouble == "refused" else "overloaded_error"

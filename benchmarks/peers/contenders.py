@@ -56,19 +56,17 @@ def gateway_toml(upstream: int, port: int) -> str:
     )
 
 
-def gateway(name: str, python: str, *, dashboard: bool = False) -> Contender:
-    """The gateway of that Python."""
-
-    flags = ["--dashboard"] if dashboard else []
+def gateway(name: str, python: str, *flags: str, more: str = "", only: tuple[str, ...] = ()) -> Contender:
+    """The gateway of that Python, with flags for `serve` and more for its configuration."""
 
     def launch(folder: Path, port: int, upstream: int) -> Launch:
         config = folder / "gateway.toml"
-        config.write_text(gateway_toml(upstream, port))
+        config.write_text(gateway_toml(upstream, port) + more)
         environment = {"XDG_RUNTIME_DIR": str(folder), "TERM": "xterm-256color", "COLORTERM": "truecolor"}
         return Launch([python, "-m", "gateway", "serve", "-c", str(config), *flags], environment)
 
     version = output_of(python, "-c", "import gateway; print(gateway.__version__)", cwd="/")
-    return Contender(name, version, launch, on_terminal=dashboard, only=("plain", "stream-36") if dashboard else ())
+    return Contender(name, version, launch, on_terminal="--dashboard" in flags, only=only)
 
 
 def rolter(program: Path) -> Contender:
@@ -201,7 +199,7 @@ def find(peers: Path, python: str, other: str | None) -> tuple[list[Contender], 
 
     `python` has the gateway; `other`, if given, has another one that is measured beside it, as `other`.
     """
-    found = [gateway("gateway", python), gateway("dashboard", python, dashboard=True)]
+    found = [gateway("gateway", python), gateway("dashboard", python, "--dashboard", only=("plain", "stream-36"))]
     if other:
         found.append(gateway("other", other))
     missing = {}

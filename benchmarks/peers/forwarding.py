@@ -23,9 +23,9 @@ class Reader(asyncio.Protocol):
         self.pending = b""
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+    def connection_made(self, transport: Any) -> None:
         """Ask for the stream."""
-        self.transport: Any = transport
+        self.transport = transport
         self.parser = httptools.HttpResponseParser(self)
         self.transport.write(self.request)
 

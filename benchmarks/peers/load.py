@@ -6,11 +6,12 @@ by the other one.
 """
 
 import asyncio
+import itertools
 import json
 import shutil
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -99,15 +100,15 @@ def with_wrk(target: Target, connections: int, seconds: int, folder: Path) -> Re
 class Client(asyncio.Protocol):
     """Sends requests one after the other on one connection until the time is over."""
 
-    def __init__(self, request: bytes, until: float, latencies: list[float]) -> None:
-        self.request = request
+    def __init__(self, requests: Iterator[bytes], until: float, latencies: list[float]) -> None:
+        self.requests = requests
         self.until = until
         self.latencies = latencies
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+    def connection_made(self, transport: Any) -> None:
         """Send the first request."""
-        self.transport: Any = transport
+        self.transport = transport
         self.send_next()
 
     def send_next(self) -> None:
@@ -117,7 +118,7 @@ class Client(asyncio.Protocol):
             self.done.set_result(None)
             return
         self.parser = httptools.HttpResponseParser(self)
-        self.transport.write(self.request)
+        self.transport.write(next(self.requests))
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser."""
@@ -137,12 +138,13 @@ class Client(asyncio.Protocol):
         self.send_next()
 
 
-async def _load(target: Target, connections: int, seconds: float) -> Result:
+async def _load(port: int, requests: Sequence[bytes], connections: int, seconds: float) -> Result:
     latencies: list[float] = []
     loop = asyncio.get_running_loop()
     begin = time.perf_counter()
+    following = itertools.cycle(requests)
     made = [
-        loop.create_connection(lambda: Client(target.request(), begin + seconds, latencies), "127.0.0.1", target.port)
+        loop.create_connection(lambda: Client(following, begin + seconds, latencies), "127.0.0.1", port)
         for _ in range(connections)
     ]
     clients = [client for _, client in await asyncio.gather(*made)]
@@ -157,7 +159,12 @@ async def _load(target: Target, connections: int, seconds: float) -> Result:
 
 def with_python(target: Target, connections: int, seconds: float) -> Result:
     """Load from this process; every request that was sent is answered before the end."""
-    return uvloop.run(_load(target, connections, seconds))
+    return uvloop.run(_load(target.port, [target.request()], connections, seconds))
+
+
+def with_many(targets: Sequence[Target], connections: int, seconds: float) -> Result:
+    """Load from this process with requests of several kinds, in turn."""
+    return uvloop.run(_load(targets[0].port, [target.request() for target in targets], connections, seconds))
 
 
 def load(target: Target, connections: int, seconds: float, folder: Path, *, slow: bool = False) -> Result:

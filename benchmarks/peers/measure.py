@@ -231,6 +231,7 @@ def run(
     here, there = cores()
     everywhere = here | there
     ready: dict[str, list[float]] = {contender.name: [] for contender in contenders}
+    ready_cpu: dict[str, list[float]] = {contender.name: [] for contender in contenders}
     seen: dict[str, Any] = {"machine": machine(), "taken_at": time.strftime("%Y-%m-%d"), "rounds": rounds}
     seen["versions"] = {contender.name: contender.version for contender in contenders}
     with contextlib.ExitStack() as stack:
@@ -242,14 +243,16 @@ def run(
         for _ in range(1 if quick else STARTS):
             for contender in contenders:
                 if not ready[contender.name] or ready[contender.name][0] < 5:
-                    with started(contender, port, everywhere) as (_, took):
+                    with started(contender, port, everywhere) as (entrant, took):
                         ready[contender.name].append(round(took, 3))
+                        ready_cpu[contender.name].append(round(entrant.tree.cpu_s(), 3))
         say("time to ready: " + ", ".join(f"{name} {min(times):.2f} s" for name, times in ready.items()))
         entrants: list[Entrant] = [Direct(Contender(DIRECT, "", _cannot_launch), upstream, port, port)]
         for contender in contenders:
             entrants.append(stack.enter_context(started(contender, port, here))[0])
         # A stopped process cannot be ended with a signal that it handles.
-        stack.callback(lambda: [entrant.tree.root.resume() for entrant in entrants])
+        for entrant in entrants[1:]:
+            stack.callback(entrant.tree.root.resume)
         time.sleep(1)
         idle = {entrant.contender.name: entrant.tree.rss() for entrant in entrants[1:]}
         for entrant in entrants:
@@ -287,6 +290,7 @@ def run(
                         forwarded.append(Forwarding(round_, entrant.contender.name, connections, *at))
             say(f"round {round_ + 1} of {rounds}")
     seen["ready_s"] = ready
+    seen["ready_cpu_s"] = ready_cpu
     seen["idle_rss"] = idle
     seen["skipped"] = {entrant.contender.name: entrant.skipped for entrant in entrants if entrant.skipped}
     seen["slices"] = [asdict(one) for one in slices]

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from benchmarks.peers.summary import CPU_CONNECTIONS, DASHBOARD, DIRECT, GATEWAY, Run, added, cases, figure, names
+from benchmarks.peers.cases import CPU_CONNECTIONS
+from benchmarks.peers.summary import DASHBOARD, DIRECT, GATEWAY, Run, added, cases, figure, names
 
 TITLES = {
     "plain": "plain answer, 1 KB prompt",

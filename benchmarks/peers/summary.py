@@ -158,15 +158,18 @@ def report(run: Run) -> str:
             measured,
             lambda name, connections, field: added(run, name, "plain", connections, field),
         ),
-        "age of a streamed event when the client has it, ms; in each stream there is one every 5 ms",
-        latencies(
-            sorted({one["connections"] for one in run["forwarding"]}),
-            people,
-            lambda name, connections, field: forwarding(run, name, connections, field),
-        ),
         "memory and start",
         memory(run, measured),
     ]
+    if run["forwarding"]:
+        parts += [
+            "age of a streamed event when the client has it, ms; in each stream there is one every 5 ms",
+            latencies(
+                sorted({one["connections"] for one in run["forwarding"]}),
+                people,
+                lambda name, connections, field: forwarding(run, name, connections, field),
+            ),
+        ]
     if DASHBOARD in people:
         parts += ["with the dashboard as a multiple of without", dashboard(run)]
     return "\n\n".join(parts)
@@ -206,8 +209,10 @@ def memory(run: Run, columns: list[str]) -> str:
         idle = run["idle_rss"][name]
         loaded = max(one["rss"] for one in run["slices"] if one["contender"] == name)
         sizes = [f"{size / 2**20:.0f}" for size in (max(idle), sum(idle), loaded)]
-        rows.append([name, *sizes, Figure.of(run["ready_s"][name]).text(2)])
-    return table(["", "largest process idle, MB", "all idle, MB", "all under load, MB", "ready after, s"], rows)
+        rows.append([name, *sizes, *(Figure.of(run[field][name]).text(2) for field in ("ready_s", "ready_cpu_s"))])
+    return table(
+        ["", "largest process idle, MB", "all idle, MB", "all under load, MB", "ready after, s", "after s of CPU"], rows
+    )
 
 
 def dashboard(run: Run) -> str:

@@ -129,9 +129,9 @@ def bursts(path: str, events: int) -> list[bytes]:
 class Upstream(asyncio.Protocol):
     """A connection of the provider."""
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+    def connection_made(self, transport: Any) -> None:
         """Start a parser for the connection."""
-        self.transport: Any = transport
+        self.transport = transport
         self.parser = httptools.HttpRequestParser(self)
         self.loop = asyncio.get_running_loop()
         self.body: list[bytes] = []

@@ -33,6 +33,7 @@ def run_of(**cpu_us: list[float]) -> dict[str, Any]:
         "versions": dict.fromkeys(cpu_us, "1"),
         "slices": slices,
         "forwarding": [],
+        "ready_cpu_s": {name: [0.4] for name in cpu_us},
         "ready_s": {name: [0.5] for name in cpu_us},
         "idle_rss": {name: [1 << 20] for name in cpu_us},
     }

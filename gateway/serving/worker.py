@@ -27,7 +27,7 @@ from gateway.metrics.self_test import verify_this_machine
 from gateway.metrics.worker_file import WorkerFile
 from gateway.serving import run_dir as run_dirs
 from gateway.serving.drain import Drain
-from gateway.serving.processes import process_started
+from gateway.serving.processes import allow_open_files, process_started
 from gateway.serving.sampling import SamplingThread
 from gateway.upstream.client import Upstreams
 from gateway.upstream.transports import transport_for
@@ -55,6 +55,7 @@ def start_worker(
     With `quiet` nothing is written to stdout, because a dashboard owns the terminal. `background` is entered while
     the application runs.
     """
+    allow_open_files()
     slot = claim.slot()
     pid = os.getpid()
     started = process_started(pid)

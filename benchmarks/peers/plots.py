@@ -1,9 +1,11 @@
 """The pictures that the README shows, as SVG: CPU per request on a logarithmic scale, and added latency."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from benchmarks.peers.cases import CPU_CONNECTIONS
-from benchmarks.peers.summary import DASHBOARD, DIRECT, GATEWAY, Run, added, cases, figure, names
+from benchmarks.peers.summary import DASHBOARD, DIRECT, GATEWAY, Figure, Run, added, cases, figure, names
 
 TITLES = {
     "plain": "plain answer, 1 KB prompt",
@@ -18,6 +20,7 @@ TITLES = {
 # A colour that reads on a light page and on a dark one, and a grey one for the others.
 OURS, PEER, FLOOR, TEXT = "#2f81f7", "#8b949e", "#c9a227", "#7d8590"
 FLOORS = ("nginx", "granian")
+LABELS = {"granian": "bare Granian", "litellm": "LiteLLM", "portkey": "Portkey"}
 
 
 def draw(run: Run, folder: Path) -> list[Path]:
@@ -31,47 +34,65 @@ def draw(run: Run, folder: Path) -> list[Path]:
     mpl.rcParams.update({"svg.hashsalt": "peers", "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 9})
     mpl.rcParams.update({"text.color": TEXT, "axes.labelcolor": TEXT, "xtick.color": TEXT, "ytick.color": TEXT})
     people = [name for name in names(run) if name not in (DIRECT, DASHBOARD)]
-    shown = [case for case in cases(run) if figure(run, GATEWAY, case, CPU_CONNECTIONS, "cpu_us")]
-    rows = (len(shown) + 1) // 2
-    plot, axes = plt.subplots(rows, 2, figsize=(9, 0.35 + 1.75 * rows), squeeze=False)
+    found = {case: {name: figure(run, name, case, CPU_CONNECTIONS, "cpu_us") for name in people} for case in cases(run)}
+    shown = [case for case in found if found[case][GATEWAY]]
+    # Two cases in a row, which is as high as the fuller one needs.
+    places = [
+        max(sum(one is not None for one in found[case].values()) for case in shown[start : start + 2])
+        for start in range(0, len(shown), 2)
+    ]
+    plot, axes = plt.subplots(
+        len(places),
+        2,
+        figsize=(9, 0.3 + 0.4 * len(places) + 0.21 * sum(places)),
+        squeeze=False,
+        sharex=True,
+        height_ratios=places,
+    )
     for axis in axes.flat[len(shown) :]:
         axis.set_visible(False)
-    for case, axis in zip(shown, axes.flat, strict=False):
-        found = [(name, figure(run, name, case, CPU_CONNECTIONS, "cpu_us")) for name in people]
-        known = sorted(((name, one) for name, one in found if one), key=lambda pair: -pair[1].median)
-        bars(axis, [name for name, _ in known], [one.median for _, one in known], "{:,.0f}")
+    for number, (case, axis) in enumerate(zip(shown, axes.flat, strict=False)):
+        bars(axis, found[case], "{:,.0f}", least=10, places=places[number // 2])
         axis.set_title(TITLES.get(case, case), fontsize=9, color=TEXT, loc="left")
-        axis.set_xscale("log")
-        axis.set_xlim(right=axis.get_xlim()[1] * 4)
     plot.suptitle(
-        "CPU per request of the whole process tree, µs, logarithmic (shorter is better)", fontsize=10, color=TEXT
+        "CPU per request of the whole process tree, µs (logarithmic, shorter is better)", fontsize=10, color=TEXT
     )
     written = [save(plot, folder / "peers-cpu.svg")]
-    connections = [1, 16, 64]
-    plot, row = plt.subplots(1, len(connections), figsize=(9, 2.3))
-    for count, axis in zip(connections, row, strict=True):
-        latencies = [(name, added(run, name, "plain", count, "p50_ms")) for name in people]
-        known = sorted(((name, one) for name, one in latencies if one), key=lambda pair: -pair[1].median)
-        bars(axis, [name for name, _ in known], [max(one.median, 0.01) for _, one in known], "{:,.2f}")
+    counts = [1, 16, 64]
+    plot, row = plt.subplots(1, len(counts), figsize=(9, 2.2), sharex=True)
+    for count, axis in zip(counts, row, strict=True):
+        bars(
+            axis,
+            {name: added(run, name, "plain", count, "p50_ms") for name in people},
+            "{:,.2f}",
+            least=0.03,
+            places=len(people),
+        )
         axis.set_title(f"{count} connection{'s' * (count > 1)}", fontsize=9, color=TEXT, loc="left")
-        axis.set_xscale("log")
-        axis.set_xlim(right=axis.get_xlim()[1] * 4)
-    plot.suptitle("latency added to that of a direct call, median, ms, logarithmic", fontsize=10, color=TEXT)
+    plot.suptitle(
+        "latency added to that of a direct call, median, ms (logarithmic, shorter is better)", fontsize=10, color=TEXT
+    )
     written.append(save(plot, folder / "peers-latency.svg"))
     return written
 
 
-def bars(axis: "object", labels: list[str], values: list[float], form: str) -> None:
-    """Horizontal bars with their values beside them."""
-    colors = [OURS if name == GATEWAY else FLOOR if name in FLOORS else PEER for name in labels]
-    drawn = axis.barh(labels, values, color=colors, height=0.7)  # type: ignore[attr-defined]
-    axis.bar_label(drawn, [form.format(value) for value in values], padding=3, color=TEXT, fontsize=8)  # type: ignore[attr-defined]
-    axis.spines[["top", "right", "bottom", "left"]].set_visible(False)  # type: ignore[attr-defined]
-    axis.tick_params(bottom=False, labelbottom=False, left=False, which="both")  # type: ignore[attr-defined]
+def bars(axis: Any, found: Mapping[str, Figure | None], form: str, *, least: float, places: int) -> None:
+    """Horizontal bars from `least` on, their values beside them, the shortest on top; as thick as if all were there."""
+    known = sorted(((one.median, name) for name, one in found.items() if one), reverse=True)
+    colors = [OURS if name == GATEWAY else FLOOR if name in FLOORS else PEER for _, name in known]
+    labels = [LABELS.get(name, name) for _, name in known]
+    drawn = axis.barh(labels, [max(value, least) - least for value, _ in known], left=least, color=colors, height=0.7)
+    axis.bar_label(drawn, [form.format(value) for value, _ in known], padding=3, color=TEXT, fontsize=8)
+    axis.set_xscale("log")
+    axis.set_xlim(left=least, right=max(axis.get_xlim()[1], known[0][0] * 6))
+    axis.set_ylim(len(known) - places - 0.5, len(known) - 0.5)
+    axis.spines[["top", "right", "bottom"]].set_visible(False)
+    axis.spines["left"].set_color(TEXT)
+    axis.tick_params(bottom=False, labelbottom=False, left=False, which="both")
 
 
-def save(plot: "object", path: Path) -> Path:
+def save(plot: Any, path: Path) -> Path:
     """Write a picture on a transparent ground, without a date."""
-    plot.tight_layout()  # type: ignore[attr-defined]
-    plot.savefig(path, transparent=True, metadata={"Date": None})  # type: ignore[attr-defined]
+    plot.tight_layout()
+    plot.savefig(path, transparent=True, metadata={"Date": None})
     return path

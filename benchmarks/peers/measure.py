@@ -1,7 +1,8 @@
 """The run: everybody is up at the same time, and short slices of load go round, A B C A B C: noise hits all alike.
 
-A contender has one core, with its whole tree of processes; upstream and load have the others. A slice is one case at
-one number of connections for about a second. Direct calls to the upstream are a contender like the others.
+For CPU and throughput a contender has one core, with its whole tree of processes; for latency it has all of them, as in
+real life. Upstream and load have the other cores. A slice is one case at one number of connections for about a second.
+Direct calls to the upstream are a contender like the others.
 """
 
 import contextlib
@@ -87,8 +88,9 @@ class Entrant:
             self.tree.root.suspend()
 
     @contextlib.contextmanager
-    def awake(self) -> Iterator[None]:
-        """Be no longer paused for as long as the context is open."""
+    def awake(self, on: set[int]) -> Iterator[None]:
+        """Be no longer paused for as long as the context is open, and run on those cores."""
+        self.tree.place(on)
         if self.contender.on_terminal:
             self.tree.root.resume()
             time.sleep(0.5)
@@ -141,7 +143,12 @@ class Entrant:
 
 
 class Direct(Entrant):
-    """The upstream without anybody in front of it, asked in the client's protocol."""
+    """The upstream without anybody in front of it, asked in the client's protocol; it stays where it is."""
+
+    @contextlib.contextmanager
+    def awake(self, on: set[int]) -> Iterator[None]:
+        """It never sleeps."""
+        yield
 
     def target(self, case: Case) -> Target:
         """The upstream, and the model that answers the same in the protocol of the client."""
@@ -271,7 +278,7 @@ def run(
                 for connections in (CPU_CONNECTIONS,) if quick else case.connections:
                     for entrant in entrants:
                         if case.name in entrant.rates:
-                            with entrant.awake():
+                            with entrant.awake(here if connections == CPU_CONNECTIONS else everywhere):
                                 try:
                                     slices.append(entrant.slice(round_, case, connections, seconds, folder))
                                 except LoadError as error:
@@ -280,7 +287,7 @@ def run(
             for connections in () if quick else FORWARDING_CONNECTIONS:
                 for entrant in entrants:
                     if any(name.startswith("stream") for name in entrant.rates) and PACED.name not in entrant.skipped:
-                        with entrant.awake():
+                        with entrant.awake(everywhere):
                             try:
                                 found = delays(entrant.target(PACED), connections)
                             except (LoadError, TimeoutError) as error:

@@ -203,7 +203,7 @@ def models(python: str, rounds: int) -> list[dict[str, Any]]:
 
 
 def requests(python: str, count: int) -> list[dict[str, Any]]:
-    """Memory and CPU before and after many requests, the log's ring and the rows of the models full from the start."""
+    """Memory and CPU before and after many requests; the log's ring is full before the first look."""
     with world() as port, started(gateway("gateway", python), port, everywhere()) as (entrant, _):
         target = entrant.target(PLAIN)
         served, rows = 0, []

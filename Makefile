@@ -69,7 +69,7 @@ peers-install: ## install rolter, LiteLLM and Portkey beside the tree, to measur
 peers: $(VENV)/test.stamp $(VENV)/peers.stamp ## measure the gateway beside its peers, write JSON, draw plots (about 20 minutes)
 	@$(BIN)/python -m benchmarks.peers --peers $(PEERS) --json benchmarks/results/peers.json --plots docs
 
-bench-guard: $(VENV)/test.stamp ## fail when a request has become dearer, as a ratio in one run (about two minutes)
+bench-guard: $(VENV)/test.stamp ## fail when a request has become dearer, as a ratio in one run (about three minutes)
 	@$(BIN)/python -m benchmarks.peers --peers $(PEERS) --only gateway,granian,rolter --quick \
 	  --guard benchmarks/ratios.json
 

@@ -9,7 +9,7 @@ UNSHARE := unshare --net --map-root-user
 ALONE = $(if $(shell $(UNSHARE) echo yes 2>/dev/null),$(UNSHARE) sh -c 'ip link set lo up && exec "$$0" "$$@"')
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all pytest lint types imports unit properties regressions e2e bench viewer pictures docs hang-up reconcile torture mutation real-model agents clients lock clean
+.PHONY: help run test test-all pytest lint types imports unit properties regressions e2e bench peers peers-install bench-guard scale viewer pictures docs hang-up reconcile torture mutation real-model agents clients lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -56,6 +56,26 @@ bench: $(VENV)/test.stamp ## measure the cost of a request (loopback only, about
 	@$(BIN)/python benchmarks/metrics_record.py --fast
 	@$(BIN)/python benchmarks/log_tail.py
 
+# Where the peers are; their versions are those of the figures in docs/performance.md.
+PEERS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/gateway-peers
+
+peers-install: ## install rolter, LiteLLM and Portkey beside the tree, to measure them (wrk and nginx: from the system)
+	@mkdir -p $(PEERS)/portkey
+	@$(PYTHON) -m venv $(PEERS)/rolter && $(PEERS)/rolter/bin/pip install --quiet rolter==0.1.0
+	@$(PYTHON) -m venv $(PEERS)/litellm && $(PEERS)/litellm/bin/pip install --quiet 'litellm[proxy]==1.108.7'
+	@! command -v npm >/dev/null || npm install --silent --no-audit --no-fund --ignore-scripts \
+	  --prefix $(PEERS)/portkey @portkey-ai/gateway@1.15.2
+
+peers: $(VENV)/test.stamp $(VENV)/peers.stamp ## measure the gateway beside its peers, write JSON, draw plots (about 20 minutes)
+	@$(BIN)/python -m benchmarks.peers --peers $(PEERS) --json benchmarks/results/peers.json --plots docs
+
+bench-guard: $(VENV)/test.stamp ## fail when a request has become dearer, as a ratio in one run (about three minutes)
+	@$(BIN)/python -m benchmarks.peers --peers $(PEERS) --only gateway,granian,rolter --quick \
+	  --guard benchmarks/ratios.json
+
+scale: $(VENV)/test.stamp ## measure what grows: workers, open streams, models, requests (about five minutes)
+	@$(BIN)/python -m benchmarks.scale --json benchmarks/results/scale.json
+
 viewer: $(VENV)/test.stamp ## measure what the dashboard costs and how quick it is (about three minutes)
 	@$(BIN)/python benchmarks/viewer.py --frames 20000
 
@@ -91,7 +111,7 @@ clients: $(VENV)/test.stamp ## run real coding agents through the gateway, over 
 
 lock: $(VENV)/test.stamp ## resolve the dependencies anew: exact versions and hashes, no addresses
 	@$(BIN)/python -m pip install --quiet uv
-	@for set in "run --extra build" "test --all-extras"; do set -- $$set; name=$$1; shift; \
+	@for set in "run --extra build" "test --extra test --extra bench --extra build" "peers --extra peers --extra build"; do set -- $$set; name=$$1; shift; \
 	  $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-annotate --no-header pyproject.toml $$@ -o requirements/$$name.lock; done
 

@@ -1,7 +1,9 @@
 """What the gateway asks the operating system about processes."""
 
+import contextlib
 import ctypes
 import os
+import resource
 import signal
 import sys
 from collections.abc import Callable
@@ -11,6 +13,19 @@ from gateway.metrics.sampler import ProcessUsage
 
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 _STAT_STATE, _STAT_STARTTIME = 0, 19  # proc(5): the fields behind the command name, which may contain anything
+
+
+def allow_open_files() -> None:
+    """Let this process open as many files as it may: each stream needs two, and most shells allow 1,024 to begin with.
+
+    That low limit protects programs that call select(2) with numbers of files; a worker polls. Programs that it would
+    start would inherit the limit, but it starts none.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        # A hard limit of "unlimited" cannot be set everywhere.
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def process_started(pid: int) -> float | None:

@@ -30,9 +30,9 @@ from gateway.metrics.errors import MemoryOrderError
 from gateway.metrics.self_test import verify_this_machine
 from gateway.serving import run_dir as run_dirs
 from gateway.serving.interrupt import Interrupt
+from gateway.serving.loader import WorkerLoader
 from gateway.serving.processes import die_with_parent
 from gateway.serving.sampling import SamplingThread
-from gateway.serving.worker import WorkerLoader
 
 log = structlog.get_logger("gateway.supervisor")
 

@@ -27,7 +27,7 @@ from gateway.metrics.self_test import verify_this_machine
 from gateway.metrics.worker_file import WorkerFile
 from gateway.serving import run_dir as run_dirs
 from gateway.serving.drain import Drain
-from gateway.serving.processes import die_with_parent, process_started
+from gateway.serving.processes import allow_open_files, process_started
 from gateway.serving.sampling import SamplingThread
 from gateway.upstream.client import Upstreams
 from gateway.upstream.transports import transport_for
@@ -39,23 +39,6 @@ _FLUSH_S = 2.0
 _ELECTION_S = 1.0
 
 WorkerTask = Callable[[], contextlib.AbstractAsyncContextManager[None]]
-
-
-class WorkerLoader:
-    """Granian pickles it, and calls it in every worker that it spawns; `settings` may be replaced in between."""
-
-    def __init__(self, settings: Settings, run_dir: Path, *, quiet: bool, format_: Format) -> None:
-        self.settings = settings
-        self.run_dir = run_dir
-        self.quiet = quiet
-        self.format = format_
-
-    def __call__(self) -> Litestar:
-        """Start the worker that this process is."""
-        supervisor = multiprocessing.parent_process()
-        if supervisor is not None and supervisor.pid is not None:
-            die_with_parent(supervisor.pid)
-        return start_worker(self.settings, self.run_dir, run_dirs.Claim(self.run_dir), self.format, quiet=self.quiet)
 
 
 def start_worker(
@@ -72,6 +55,7 @@ def start_worker(
     With `quiet` nothing is written to stdout, because a dashboard owns the terminal. `background` is entered while
     the application runs.
     """
+    allow_open_files()
     slot = claim.slot()
     pid = os.getpid()
     started = process_started(pid)

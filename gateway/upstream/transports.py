@@ -12,7 +12,8 @@ from gateway.upstream.echo import EchoTransport
 from gateway.upstream.lean import LeanTransport
 
 # A worker holds at most this many connections to one provider; more requests wait for one, up to the connect timeout.
-MAX_CONNECTIONS = 4096
+# As many as it takes from clients, so that open streams to a single provider do not keep others waiting.
+MAX_CONNECTIONS = 16_384
 _KEEPALIVE_S = 30.0
 
 

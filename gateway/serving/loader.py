@@ -1,0 +1,36 @@
+"""What Granian carries to every worker that it spawns.
+
+The supervisor needs it before there is a worker, and must not wait for what only a worker uses: Litestar, httpx and the
+request path take twice as long to import as all the rest of a supervisor.
+"""
+
+import multiprocessing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gateway.config import Settings
+from gateway.logs.render import Format
+from gateway.serving import run_dir as run_dirs
+from gateway.serving.processes import die_with_parent
+
+if TYPE_CHECKING:
+    from litestar import Litestar
+
+
+class WorkerLoader:
+    """Granian pickles it, and calls it in every worker that it spawns; `settings` may be replaced in between."""
+
+    def __init__(self, settings: Settings, run_dir: Path, *, quiet: bool, format_: Format) -> None:
+        self.settings = settings
+        self.run_dir = run_dir
+        self.quiet = quiet
+        self.format = format_
+
+    def __call__(self) -> "Litestar":
+        """Start the worker that this process is."""
+        supervisor = multiprocessing.parent_process()
+        if supervisor is not None and supervisor.pid is not None:
+            die_with_parent(supervisor.pid)
+        from gateway.serving.worker import start_worker
+
+        return start_worker(self.settings, self.run_dir, run_dirs.Claim(self.run_dir), self.format, quiet=self.quiet)

@@ -196,9 +196,9 @@ class DetachedSupervisor:
     A context manager: it starts the child and announces the instance, and stops it and removes the run directory.
     What the child says on stderr is kept for `last_words`.
 
-    From entry to exit no signal that asks this process to end kills it: a terminal that closes sends two of them, one
-    from the shell and one from the kernel, and the second must not come between the first and the end. Whoever runs
-    inside may have handlers of its own.
+    From entry on no signal that asks this process to end kills it: a terminal that closes sends two of them, one from
+    the shell and one from the kernel, and the second must not come between the first and the end. It holds after the
+    exit, too, where all that is left to do is to end. Whoever runs inside may have handlers of its own.
     """
 
     _ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
@@ -216,7 +216,8 @@ class DetachedSupervisor:
         self._cut = False
 
     def __enter__(self) -> "DetachedSupervisor":
-        self._handlers = {number: signal.signal(number, self._note) for number in self._ENDING}
+        for number in self._ENDING:
+            signal.signal(number, self._note)
         try:
             self._start()
         except BaseException:
@@ -259,8 +260,6 @@ class DetachedSupervisor:
         finally:
             if self._run_dir is not None:
                 run_dirs.remove(self._run_dir)
-            for number, handler in self._handlers.items():
-                signal.signal(number, handler)
 
     def _stop(self, process: SpawnProcess) -> None:
         if process.is_alive():

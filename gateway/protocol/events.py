@@ -95,13 +95,16 @@ class BlockEnd(msgspec.Struct, frozen=True):
 
 
 class UsageReport(msgspec.Struct, frozen=True):
-    """Tokens so far. `input` includes `cached` and `cache_written`, `output` includes `reasoning`."""
+    """Tokens so far. `input` includes `cached` and `cache_written`, `output` includes `reasoning`.
+
+    `reasoning` is None where the provider does not say: how much of the output it was cannot be known then.
+    """
 
     input: int = 0
     output: int = 0
     cached: int = 0
     cache_written: int = 0
-    reasoning: int = 0
+    reasoning: int | None = None
 
 
 class Stop(msgspec.Struct, frozen=True):

@@ -39,8 +39,8 @@ TOKENS = st.integers(0, 10_000)
 def usages(draw: st.DrawFn) -> UsageReport:
     """A usage whose parts are within their totals."""
     cached, written, plain = draw(TOKENS), draw(TOKENS), draw(TOKENS)
-    reasoning, spoken = draw(TOKENS), draw(TOKENS)
-    return UsageReport(cached + written + plain, reasoning + spoken, cached, written, reasoning)
+    reasoning, spoken = draw(st.none() | TOKENS), draw(TOKENS)
+    return UsageReport(cached + written + plain, (reasoning or 0) + spoken, cached, written, reasoning)
 
 
 @st.composite

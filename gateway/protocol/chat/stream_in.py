@@ -113,7 +113,7 @@ class _Usage(msgspec.Struct):
             output=self.completion_tokens or 0,
             cached=prompt.cached_tokens or 0,
             cache_written=prompt.cache_write_tokens or 0,
-            reasoning=completion.reasoning_tokens or 0,
+            reasoning=completion.reasoning_tokens,
         )
 
 

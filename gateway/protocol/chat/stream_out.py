@@ -127,13 +127,15 @@ class ChatEncoder(StreamEncoder):
 
 def usage_of(usage: UsageReport) -> dict[str, Any]:
     """Return the `usage` of a completion."""
-    return {
+    said: dict[str, Any] = {
         "prompt_tokens": usage.input,
         "completion_tokens": usage.output,
         "total_tokens": usage.input + usage.output,
         "prompt_tokens_details": {"cached_tokens": usage.cached, "cache_write_tokens": usage.cache_written},
-        "completion_tokens_details": {"reasoning_tokens": usage.reasoning},
     }
+    if usage.reasoning is not None:
+        said["completion_tokens_details"] = {"reasoning_tokens": usage.reasoning}
+    return said
 
 
 def encode_body(answer: Answer, context: Context) -> bytes:

@@ -113,7 +113,8 @@ class _Total:
     __slots__ = ("_cached", "_input", "_output", "_thinking", "_written")
 
     def __init__(self) -> None:
-        self._input = self._written = self._cached = self._output = self._thinking = 0
+        self._input = self._written = self._cached = self._output = 0
+        self._thinking: int | None = None
 
     def report(self, usage: _Usage) -> UsageReport:
         """Return the total after `usage`; Anthropic's input excludes the cache, the model's includes it."""
@@ -126,7 +127,7 @@ class _Total:
         if usage.output_tokens is not None:
             self._output = usage.output_tokens
         if usage.output_tokens_details is not None:
-            self._thinking = usage.output_tokens_details.thinking_tokens or 0
+            self._thinking = usage.output_tokens_details.thinking_tokens
         total = self._input + self._written + self._cached
         return UsageReport(total, self._output, self._cached, self._written, self._thinking)
 

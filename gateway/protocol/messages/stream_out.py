@@ -144,7 +144,7 @@ def usage_of(usage: UsageReport) -> Json:
         "cache_read_input_tokens": usage.cached,
         "output_tokens": usage.output,
     }
-    if usage.reasoning:
+    if usage.reasoning is not None:
         said["output_tokens_details"] = {"thinking_tokens": usage.reasoning}
     return said
 

@@ -123,12 +123,12 @@ def _format(form: ResponseFormat | None) -> Json:
 
 
 def usage_of(usage: UsageReport) -> Json:
-    """Return the `usage` of a response."""
+    """Return the `usage` of a response. The protocol has no word for unknown: reasoning that nobody told is 0."""
     return {
         "input_tokens": usage.input,
         "input_tokens_details": {"cached_tokens": usage.cached, "cache_write_tokens": usage.cache_written},
         "output_tokens": usage.output,
-        "output_tokens_details": {"reasoning_tokens": usage.reasoning},
+        "output_tokens_details": {"reasoning_tokens": usage.reasoning or 0},
         "total_tokens": usage.input + usage.output,
     }
 

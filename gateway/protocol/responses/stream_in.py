@@ -68,7 +68,7 @@ class _Usage(msgspec.Struct):
             output=self.output_tokens or 0,
             cached=given.cached_tokens or 0,
             cache_written=given.cache_write_tokens or 0,
-            reasoning=written.reasoning_tokens or 0,
+            reasoning=written.reasoning_tokens,
         )
 
 

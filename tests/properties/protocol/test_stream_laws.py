@@ -1,5 +1,6 @@
 """Laws of the translated streams: grammar, splits, there and back."""
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +16,7 @@ from gateway.protocol.events import (
     StopReason,
     ToolCallArguments,
     ToolCallStart,
+    UsageReport,
 )
 from gateway.protocol.sequence import Sequencer
 from gateway.protocol.translation import CODECS
@@ -48,6 +50,11 @@ def joined(answer: Answer) -> list[Block]:
         else:
             blocks.append(block)
     return blocks
+
+
+def numbered(answer: Answer) -> UsageReport:
+    """The usage as the Responses protocol tells it, which has no word for reasoning that nobody counted."""
+    return msgspec.structs.replace(answer.usage, reasoning=answer.usage.reasoning or 0)
 
 
 def spoken(answer: Answer) -> str:
@@ -112,6 +119,7 @@ def test_a_message_stream_decodes_to_what_was_encoded(events: list[Event]) -> No
 def test_a_responses_stream_decodes_to_what_was_encoded(events: list[Event]) -> None:
     """The Responses protocol tells every block, signature and usage; of the stops it tells the unusual ones."""
     before, after = meant(events), meant(decoded("responses", encoded("responses", events)))
+    before.usage = numbered(before)
     assert after == before
 
 
@@ -132,7 +140,7 @@ def test_an_answer_keeps_its_meaning_on_the_way_through_all_protocols(path: list
     for protocol in path:
         events = decoded(protocol, encoded(protocol, events))
     after = meant(events)
-    assert after.usage == before.usage
+    assert after.usage == numbered(before)
     assert after.stop == before.stop
     assert spoken(after) == spoken(before)
     assert after.text("reasoning") == before.text("reasoning")

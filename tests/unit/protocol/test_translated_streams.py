@@ -101,6 +101,39 @@ def test_a_stop_sequence_is_named_to_no_openai_client() -> None:
     assert check_responses(streamed("responses", "messages", wire)).stop == "completed"
 
 
+def details_told(client: str, provider: str, usage: dict[str, Any]) -> dict[str, int] | None:
+    """What a client is told of its output for `usage` of a provider: in a stream, and the same in a body."""
+    whole, spoken = json.loads(BODIES[provider](ANSWERS["text"])), STREAMS[provider](ANSWERS["text"])
+    as_told = json.dumps(whole["usage"])
+    assert as_told.encode() in spoken
+    told = check(client, streamed(client, provider, spoken.replace(as_told.encode(), json.dumps(usage).encode())))
+    body = translation(client, provider, stream=False).body(json.dumps({**whole, "usage": usage}).encode())
+    assert isinstance(body, tuple)
+    member = "completion_tokens_details" if client == "chat" else "output_tokens_details"
+    assert told.usage is not None
+    assert told.usage.get(member) == json.loads(body[0])["usage"].get(member)
+    details: dict[str, int] | None = told.usage.get(member)
+    return details
+
+
+def test_reasoning_tokens_that_no_provider_told_are_unknown_and_not_0() -> None:
+    """Chat and messages leave the member out; the Responses protocol demands a number, which is 0 then."""
+    chat = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
+    messages = {"input_tokens": 3, "output_tokens": 2}
+    assert details_told("messages", "chat", chat) is None
+    assert details_told("chat", "messages", messages) is None
+    assert details_told("responses", "chat", chat) == {"reasoning_tokens": 0}
+    assert details_told("responses", "messages", messages) == {"reasoning_tokens": 0}
+
+
+def test_reasoning_tokens_that_are_0_are_told() -> None:
+    """A provider that counted none has said so."""
+    chat = {"prompt_tokens": 3, "completion_tokens": 2, "completion_tokens_details": {"reasoning_tokens": 0}}
+    messages = {"input_tokens": 3, "output_tokens": 2, "output_tokens_details": {"thinking_tokens": 0}}
+    assert details_told("messages", "chat", chat) == {"thinking_tokens": 0}
+    assert details_told("chat", "messages", messages) == {"reasoning_tokens": 0}
+
+
 def test_a_stream_without_done_is_whole_after_its_finish_reason() -> None:
     """Some servers leave `[DONE]` out; the usage that came is told."""
     wire = chunk({"content": "a"}) + chunk(finish="stop") + usage_chunk(2, 1)

@@ -15,14 +15,18 @@ end and is alone:
 | call, partial | its own fragment                          | passes; if that makes it whole, what was held follows    |
 | call, partial | any other block, another call's fragment  | held                                                     |
 | call, whole   | any other block                           | `BlockEnd`, then as with none                            |
-| call, partial | `BlockEnd`                                | held; a call without any fragment is given `{}` and ends |
+| call, partial | `BlockEnd`                                | held                                                     |
+| call, silent  | any other block                           | held, in case its fragments follow                       |
+| call, silent  | `BlockEnd`                                | noted: with the next block it is given `{}`, and ends    |
 | any other     | `BlockEnd`                                | passes (with events held: held as well)                  |
 | call, partial | `Stop` at an ordinary end                 | `Failure`; the call has no end                           |
 | call, partial | any other `Stop`                          | `BlockEnd` that is `cut`, then as with none              |
+| call, silent  | any other `Stop`, with nothing held       | the same                                                 |
 | any other     | `Stop`                                    | `BlockEnd`, what was held, each with its end, then `Stop`|
 | any           | `End` without a `Stop` before it          | `Failure`                                                |
 
-A call is whole when its fragments are a JSON object; one that ends without any fragment is given `{}`. So nothing is
+A call is whole when its fragments are a JSON object. One without any fragment is silent: it has no arguments, and is
+given `{}`, if the provider goes on to another block or ends well, and it was cut if a limit comes first. So nothing is
 ever held but what comes between the fragments of a call that is not whole, which only happens when a provider does
 interleave, or behind a call that it has cut; and nothing is sent to a block that ended. Clients act on the end of a
 call, so that of one that is not whole is told only when the stop reason allows for it.
@@ -60,13 +64,15 @@ _ORDINARY = frozenset({StopReason.END_TURN, StopReason.STOP_SEQUENCE, StopReason
 class Sequencer:
     """One answer's worth of the table above."""
 
-    __slots__ = ("_calls", "_ended", "_held", "_open", "_stopping")
+    __slots__ = ("_calls", "_ended", "_held", "_is_over", "_open", "_stopping")
 
     def __init__(self) -> None:
         # The kind of the open block, or the number of the open call.
         self._open: type[Event] | int | None = None
         self._calls: dict[int, list[str]] = {}
         self._held: list[Event] = []
+        # Whether the end of a silent call was noted.
+        self._is_over = False
         self._stopping = False
         self._ended = False
 
@@ -103,8 +109,11 @@ class Sequencer:
                 if self._held and event.fragment.rstrip().endswith("}") and self._is_whole(event.call):
                     self._release(out)
             return
-        if self._held or self._is_cut() or (self._has_said_nothing() and not isinstance(event, BlockEnd)):
+        if self._held or self._is_cut() or (self._is_silent() and not (self._is_over or isinstance(event, BlockEnd))):
             self._held.append(event)
+            return
+        if isinstance(event, BlockEnd) and self._is_silent():
+            self._is_over = True
             return
         match event:
             case TextDelta() | RefusalDelta() | ReasoningDelta():
@@ -125,6 +134,7 @@ class Sequencer:
                     self._fail(f"The provider began the tool call {call} twice.", out)
                     return
                 self._open = call
+                self._is_over = False
                 self._calls[call] = []
                 out.append(event)
             case ToolCallArguments(call=call, fragment=fragment):
@@ -151,7 +161,7 @@ class Sequencer:
         """Whether the open block is a call that has begun its arguments and not ended them."""
         return isinstance(self._open, int) and bool(self._calls[self._open]) and not self._is_whole(self._open)
 
-    def _has_said_nothing(self) -> bool:
+    def _is_silent(self) -> bool:
         return isinstance(self._open, int) and not self._calls[self._open]
 
     def _is_whole(self, call: int) -> bool:
@@ -161,13 +171,14 @@ class Sequencer:
         if self._stopping:
             return
         while not self._ended:
-            if not self._is_cut():
-                self._end_block(out)
-            elif stop.reason in _ORDINARY:
+            is_ordinary = stop.reason in _ORDINARY
+            if self._is_cut() and is_ordinary:
                 self._fail("The provider broke off inside the arguments of a tool call.", out)
-            else:
+            elif self._is_cut() or (self._is_silent() and not self._held and not is_ordinary):
                 self._open = None
                 out.append(BlockEnd(cut=True))
+            else:
+                self._end_block(out)
             if not self._held:
                 break
             self._release(out)

@@ -163,7 +163,7 @@ def _block(block: Block) -> Json | None:
     signature = block.signature
     match block.kind:
         case "call":
-            arguments = object_text(block.text)
+            arguments = None if block.cut else object_text(block.text)
             if arguments is None:
                 return None
             return {"type": "tool_use", "id": block.id, "name": block.name, "input": msgspec.Raw(arguments.encode())}

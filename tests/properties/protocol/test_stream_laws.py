@@ -161,8 +161,9 @@ def test_a_body_says_the_same_as_the_stream(protocol: str, events: list[Event]) 
     assert (body.id, body.usage, body.stop) == (stream.id, stream.usage, stream.stop)
     for kind in ("text", "refusal", "reasoning"):
         assert body.text(kind) == stream.text(kind)
-    assert [(block.id, block.name) for block in body.blocks if block.kind == "call"] == [
-        (block.id, block.name) for block in stream.blocks if block.kind == "call"
+    # Anthropic's body has no place for a call that was cut, and `{}` in its last block may be one.
+    assert [(block.id, block.name) for block in body.blocks if block.kind == "call" and not block.cut] == [
+        (block.id, block.name) for block in stream.blocks if block.kind == "call" and not block.cut
     ]
 
 

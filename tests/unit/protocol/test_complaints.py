@@ -445,6 +445,46 @@ def test_complaint_23_half_a_call_is_never_done():
         assert (item["status"], item["arguments"]) == ("incomplete", '{"cmd":"rm -rf /')
 
 
+NO_ARGUMENTS = {
+    "chat": chunk(call(0, "", "c", "f")) + chunk(finish="length") + DONE,
+    "messages": message_start()
+    + block(0, HALF_CALL, {"type": "input_json_delta", "partial_json": ""})
+    + message_end("max_tokens"),
+}
+NO_ARGUMENTS_WHOLE = {
+    "chat": {
+        "choices": [
+            {
+                "message": {"tool_calls": [{"id": "c", "function": {"name": "f", "arguments": ""}}]},
+                "finish_reason": "length",
+            }
+        ]
+    },
+    "messages": {"type": "message", "content": [HALF_CALL], "stop_reason": "max_tokens"},
+}
+
+
+@pytest.mark.parametrize(("client", "provider"), [pair for pair in PAIRS if pair[1] in NO_ARGUMENTS])
+def test_complaint_23_a_call_that_was_cut_before_its_arguments_is_never_given_any(client: str, provider: str):
+    """`{}` would pass for a whole call: the arguments stay empty, an item is incomplete, a message has no such block."""
+    wire = streamed(client, provider, NO_ARGUMENTS[provider])
+    said = check(client, wire)
+    assert said.stop in ("length", "max_tokens", "max_output_tokens")
+    assert [arguments for _, _, arguments in said.calls] == ([""] if client != "responses" else [])
+    body = translation(client, provider, stream=False).body(json.dumps(NO_ARGUMENTS_WHOLE[provider]).encode())
+    assert isinstance(body, tuple)
+    whole = json.loads(body[0])
+    match client:
+        case "chat":
+            assert [made["function"]["arguments"] for made in whole["choices"][0]["message"]["tool_calls"]] == [""]
+        case "messages":
+            assert (whole["content"], whole["stop_reason"]) == ([], "max_tokens")
+        case _:
+            in_stream = json.loads(frames(wire)[-1][1])["response"]["output"]
+            for item in (*whole["output"], *in_stream):
+                assert (item["type"], item["status"], item["arguments"]) == ("function_call", "incomplete", "")
+
+
 def test_complaint_23_several_calls_may_be_cut_at_once():
     """Fragments of parallel calls that were interleaved when the limit came."""
     wire = chunk(call(0, '{"a', "c_0", "f")) + chunk(call(1, '{"b', "c_1", "g")) + chunk(finish="length") + DONE

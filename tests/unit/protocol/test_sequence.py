@@ -45,6 +45,30 @@ def test_what_is_held_at_the_stop_is_told_before_it():
     ]
 
 
+SILENT = [START, ToolCallStart(0, "a", "f")]
+
+
+@pytest.mark.parametrize("end", [[], [BlockEnd()]])
+@pytest.mark.parametrize("reason", [StopReason.MAX_TOKENS, StopReason.CONTEXT_FULL, StopReason.REFUSAL])
+def test_a_call_that_is_silent_at_a_limit_was_cut(end: list[Event], reason: StopReason):
+    """It never gets arguments that nobody said; Anthropic tells the end of a block also when the limit cut it."""
+    told = Sequencer().feed([*SILENT, *end, Stop(reason), End()])
+    assert told == [*SILENT, BlockEnd(cut=True), Stop(reason), End()]
+
+
+def test_a_silent_call_has_no_arguments_if_the_provider_goes_on_or_ends_well():
+    """Its `{}` comes with the next block, or with the stop; a failure in front of either leaves it without an end."""
+    sequencer = Sequencer()
+    assert sequencer.feed([*SILENT, BlockEnd()]) == SILENT
+    empty = [ToolCallArguments(0, "{}"), BlockEnd()]
+    assert sequencer.feed([TextDelta("t")]) == [*empty, TextDelta("t")]
+    assert sequencer.feed([Stop(StopReason.MAX_TOKENS)]) == [BlockEnd(), Stop(StopReason.MAX_TOKENS)]
+    ended = [Stop(StopReason.TOOL_USE), End()]
+    assert Sequencer().feed([*SILENT, BlockEnd(), *ended]) == [*SILENT, *empty, *ended]
+    failed = Failure(500, "no")
+    assert Sequencer().feed([*SILENT, BlockEnd(), failed]) == [*SILENT, failed]
+
+
 @pytest.mark.parametrize(
     "events",
     [

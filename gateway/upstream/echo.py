@@ -1,7 +1,8 @@
 """The built-in provider: it streams the last user message back, word by word, in chat completions or in messages.
 
 It stands behind the same transport seam as every other provider, so a request to it takes the whole road of a real
-one. A token is a word: the input counts the words of all messages, the output the words that come back.
+one. A token is a word: the input counts the words of all messages, the output the words that come back, which are no
+more than the limit of the request.
 """
 
 import asyncio
@@ -17,6 +18,7 @@ from gateway.protocol.anthropic_tokens import COUNT_TOKENS
 from gateway.protocol.dialect import Dialect
 from gateway.protocol.openai_chat import CHAT
 from gateway.protocol.sse import encode_event
+from gateway.protocol.wire import Limit
 
 _JSON_HEADERS = [(b"content-type", b"application/json")]
 _SSE_HEADERS = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")]
@@ -42,12 +44,15 @@ class _Request(msgspec.Struct):
     system: str | list[dict[str, Any]] | None = None
     stream: bool | None = None
     stream_options: dict[str, Any] | None = None
+    max_tokens: Limit | None = None
+    max_completion_tokens: Limit | None = None
 
-    def words(self) -> list[str]:
-        """The last user message, cut into words that keep the space before them."""
+    def words(self) -> tuple[list[str], bool]:
+        """The last user message, cut into words that keep the space before them; and whether the limit has cut it."""
         spoken = [message.text() for message in self.messages if message.role == "user"]
         words = (spoken[-1] if spoken else "").split()
-        return [word if index == 0 else f" {word}" for index, word in enumerate(words)]
+        told = words[: self.max_completion_tokens or self.max_tokens]
+        return [word if index == 0 else f" {word}" for index, word in enumerate(told)], len(told) < len(words)
 
     def input_tokens(self) -> int:
         system = _Message(content=self.system)
@@ -109,7 +114,8 @@ class _Answer(msgspec.Struct):
 
 
 def _speak_chat(asked: _Request, answer_id: str, created: int) -> _Answer:
-    words = asked.words()
+    words, is_cut = asked.words()
+    finish_reason = "length" if is_cut else "stop"
     inputs = asked.input_tokens()
     usage = {"prompt_tokens": inputs, "completion_tokens": len(words), "total_tokens": inputs + len(words)}
     wants_usage = bool((asked.stream_options or {}).get("include_usage"))
@@ -123,7 +129,7 @@ def _speak_chat(asked: _Request, answer_id: str, created: int) -> _Answer:
 
     def body() -> bytes:
         message = {"role": "assistant", "content": "".join(words), "refusal": None}
-        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}
+        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": finish_reason}
         return frame("chat.completion", [choice], usage=usage)
 
     def events() -> Iterator[bytes]:
@@ -136,7 +142,7 @@ def _speak_chat(asked: _Request, answer_id: str, created: int) -> _Answer:
         yield chunk({"role": "assistant", "content": ""})
         for word in words:
             yield chunk({"content": word})
-        yield chunk({}, "stop")
+        yield chunk({}, finish_reason)
         if wants_usage:
             yield encode_event(frame("chat.completion.chunk", [], usage=usage))
         yield encode_event(b"[DONE]")
@@ -145,7 +151,8 @@ def _speak_chat(asked: _Request, answer_id: str, created: int) -> _Answer:
 
 
 def _speak_messages(asked: _Request, answer_id: str, created: int) -> _Answer:
-    words = asked.words()
+    words, is_cut = asked.words()
+    stop_reason = "max_tokens" if is_cut else "end_turn"
     inputs = asked.input_tokens()
 
     def message(content: list[dict[str, Any]], stop_reason: str | None, output_tokens: int) -> dict[str, Any]:
@@ -162,7 +169,7 @@ def _speak_messages(asked: _Request, answer_id: str, created: int) -> _Answer:
 
     def body() -> bytes:
         content = [{"type": "text", "text": "".join(words)}] if words else []
-        return msgspec.json.encode(message(content, "end_turn", len(words)))
+        return msgspec.json.encode(message(content, stop_reason, len(words)))
 
     def events() -> Iterator[bytes]:
         def event(name: str, **members: Any) -> bytes:
@@ -174,7 +181,7 @@ def _speak_messages(asked: _Request, answer_id: str, created: int) -> _Answer:
             for word in words:
                 yield event("content_block_delta", index=0, delta={"type": "text_delta", "text": word})
             yield event("content_block_stop", index=0)
-        delta = {"stop_reason": "end_turn", "stop_sequence": None}
+        delta = {"stop_reason": stop_reason, "stop_sequence": None}
         yield event("message_delta", delta=delta, usage={"output_tokens": len(words)})
         yield event("message_stop")
 

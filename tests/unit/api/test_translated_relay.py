@@ -490,3 +490,13 @@ async def test_complaint_17_a_stand_in_does_not_get_the_signature_of_the_provide
     assert (first.url.host, second.url.host) == ("down.invalid", "modern.invalid")
     assert b"gateway." not in translated
     assert json.loads(native)["input"] == [turn]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_response_that_the_limit_cut_is_incomplete(stream: bool):
+    """The echo obeys the client's limit through a translation as well."""
+    body = {"model": "echo", "input": "one two three", "max_output_tokens": 2, "stream": stream}
+    answer = await gateway_of().post("/v1/responses", json.dumps(body).encode())
+    whole = json.loads(frames(answer.body)[-1][1])["response"] if stream else json.loads(answer.body)
+    assert (whole["status"], whole["incomplete_details"]) == ("incomplete", {"reason": "max_output_tokens"})
+    assert whole["output"][0]["content"][0]["text"] == "one two"

@@ -466,7 +466,7 @@ NO_ARGUMENTS_WHOLE = {
 
 @pytest.mark.parametrize(("client", "provider"), [pair for pair in PAIRS if pair[1] in NO_ARGUMENTS])
 def test_complaint_23_a_call_that_was_cut_before_its_arguments_is_never_given_any(client: str, provider: str):
-    """`{}` would pass for a whole call: the arguments stay empty, an item is incomplete, a message has no such block."""
+    """`{}` would pass for a whole call: they stay empty, an item is incomplete, a message has no such block."""
     wire = streamed(client, provider, NO_ARGUMENTS[provider])
     said = check(client, wire)
     assert said.stop in ("length", "max_tokens", "max_output_tokens")

@@ -8,6 +8,7 @@ import pytest
 
 from gateway.protocol.sse import SseSplitter, parse_event
 from gateway.upstream.echo import EchoTransport
+from tests.support.grammar import check
 
 
 async def ask(path: str, body: dict[str, Any]) -> httpx.Response:
@@ -44,6 +45,34 @@ async def test_a_stream_has_one_event_per_word():
     assert words == ["", "one", " two", " three", None]
     assert done == b"[DONE]"
     assert len({chunk["id"] for chunk in chunks}) == 1
+
+
+LIMITS = [
+    ("/messages", "max_tokens"),
+    ("/chat/completions", "max_tokens"),
+    ("/chat/completions", "max_completion_tokens"),
+]
+
+
+@pytest.mark.parametrize(("path", "limit"), LIMITS)
+@pytest.mark.parametrize(("most", "told"), [(1, "one"), (2, "one two"), (3, "one two three"), (9, "one two three")])
+async def test_no_more_tokens_come_than_were_asked_for(path: str, limit: str, most: int, told: str):
+    """Stream and body stop at the limit and say so, in the words of their protocol; a whole echo ends as ever."""
+    protocol = "messages" if path == "/messages" else "chat"
+    body = {"model": "echo", "messages": [{"role": "user", "content": "one two three"}], limit: most}
+    body["stream_options"] = {"include_usage": True}
+    said = check(protocol, (await ask(path, body | {"stream": True})).content)
+    cut, whole = ("max_tokens", "end_turn") if protocol == "messages" else ("length", "stop")
+    count = "output_tokens" if protocol == "messages" else "completion_tokens"
+    assert said.usage is not None
+    assert (said.text, said.stop, said.usage[count]) == (told, cut if most < 3 else whole, min(most, 3))
+    answer = (await ask(path, body)).json()
+    if protocol == "messages":
+        assert (answer["content"][0]["text"], answer["stop_reason"]) == (said.text, said.stop)
+    else:
+        choice = answer["choices"][0]
+        assert (choice["message"]["content"], choice["finish_reason"]) == (said.text, said.stop)
+    assert answer["usage"][count] == said.usage[count]
 
 
 async def test_an_empty_message_gives_no_empty_text_block():

@@ -104,8 +104,8 @@ class UpstreamBroken(UpstreamError):
 class UpstreamRefusal(UpstreamError):
     """The provider answered with an error after the client's stream had begun."""
 
-    def __init__(self, message: str, *, status: int, code: str | None) -> None:
-        super().__init__(message, code=code)
+    def __init__(self, message: str, *, status: int, code: str | None, param: str | None) -> None:
+        super().__init__(message, code=code, param=param)
         self.status = status
 
 

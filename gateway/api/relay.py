@@ -168,9 +168,7 @@ class Relay:
             body = client.without_key(body)
             if not body.lstrip().startswith(b"{"):
                 failure = self._failure_in(route, status, body)
-                body = self._plan.dialect.error_body(
-                    status, failure.message, code=failure.code, request_id=self._lease.request_id
-                )
+                body = self._error_body(status, failure)
                 headers = [*without_body_headers(headers), JSON]
         elif self._lease.status is None and not body[:_BLANK_BYTES].lstrip().startswith(b"{"):
             raise UpstreamBroken(f"The provider {client.name} answered {status} with something that is no JSON object.")
@@ -193,7 +191,7 @@ class Relay:
         if isinstance(answer, Failure):
             lease.settle(Outcome.UPSTREAM, f"The provider {name} answered {status}: {answer.message}")
             status = answer.status
-            told = self._plan.dialect.error_body(status, answer.message, code=answer.code, request_id=lease.request_id)
+            told = self._error_body(status, answer)
         elif self._plan.head.stream:
             raise UpstreamBroken(_NO_STREAM.format(name))
         else:
@@ -208,13 +206,18 @@ class Relay:
         if status < 400:
             return UpstreamBroken(_NO_STREAM.format(route.client.name))
         failure = self._failure_in(route, status, await _whole(route, response))
-        return UpstreamRefusal(failure.message, status=failure.status, code=failure.code)
+        return UpstreamRefusal(failure.message, status=failure.status, code=failure.code, param=failure.param)
 
     def _failure_in(self, route: Route, status: int, body: bytes) -> Failure:
         """Return what the provider's error says, with the status that says it to the client."""
         client, body = route.client, route.client.without_key(body)
         told, spoken = self._plan.dialect.name, route.dialect.name
         return failure_between(told, spoken, status, body, otherwise=_wordless(client.name, status))
+
+    def _error_body(self, status: int, failure: Failure) -> bytes:
+        return self._plan.dialect.error_body(
+            status, failure.message, param=failure.param, code=failure.code, request_id=self._lease.request_id
+        )
 
     def _headers_of(self, route: Route, response: httpx.Response) -> tuple[RawHeaders, bytes]:
         """The provider's headers that pass, with a request id (its own, or ours if it sends none); the content type."""
@@ -260,12 +263,12 @@ class Relay:
                 headers.append(DO_NOT_RETRY)
             await send_whole(send, status, headers, body)
         elif self._tap is not None:
-            event = self._tap.break_off(error.status, error.message, code=error.code)
+            event = self._tap.break_off(error.status, error.message, code=error.code, param=error.param)
             ending = b"\n\n" + event if self._tap.cut_inside_event else event
             await send({"type": "http.response.body", "body": ending, "more_body": False})
         elif self._keep_alive is not None:
             # Nothing but frames has been sent.
-            event = dialect.error_event(error.status, error.message, code=error.code)
+            event = dialect.error_event(error.status, error.message, code=error.code, param=error.param)
             await send({"type": "http.response.body", "body": event, "more_body": False})
         else:
             raise error

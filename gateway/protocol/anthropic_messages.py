@@ -83,7 +83,7 @@ class MessagesTap(EventTap):
             self.usage = self._reported.normalised()
         return True
 
-    def break_off(self, status: int, message: str, *, code: str | None = None) -> bytes:
+    def break_off(self, status: int, message: str, *, code: str | None = None, param: str | None = None) -> bytes:
         """Return an `error` event."""
         return MESSAGES.error_event(status, message, code=code)
 
@@ -129,7 +129,7 @@ class AnthropicMessages(Dialect):
         """Return `{"type": "error", "error": {"type", "message"}, "request_id"}`; the message names the field."""
         return _error(status, message, request_id)
 
-    def error_event(self, status: int, message: str, *, code: str | None = None) -> bytes:
+    def error_event(self, status: int, message: str, *, code: str | None = None, param: str | None = None) -> bytes:
         """Return an `error` event, on which the SDK raises."""
         return encode_event(_error(status, message, ""), "error")
 

@@ -40,7 +40,7 @@ class StreamTap(ABC):
         """Whether the client has been handed a piece of an event that has not ended."""
 
     @abstractmethod
-    def break_off(self, status: int, message: str, *, code: str | None = None) -> bytes:
+    def break_off(self, status: int, message: str, *, code: str | None = None, param: str | None = None) -> bytes:
         """Return the event that ends the client's stream with an error; behind a cut event it needs a blank line."""
 
 
@@ -96,7 +96,7 @@ class Dialect(ABC):
         """Return the JSON body of an error response."""
 
     @abstractmethod
-    def error_event(self, status: int, message: str, *, code: str | None = None) -> bytes:
+    def error_event(self, status: int, message: str, *, code: str | None = None, param: str | None = None) -> bytes:
         """Return the event that tells an error inside a stream that has begun."""
 
     @abstractmethod

@@ -119,11 +119,15 @@ class End(msgspec.Struct, frozen=True):
 
 
 class Failure(msgspec.Struct, frozen=True):
-    """The answer failed. `status` is the HTTP status that says so in the provider's protocol."""
+    """The answer failed. `status` is the HTTP status that says so in the provider's protocol.
+
+    `param` is the field of the request that an OpenAI provider blames, in its own words.
+    """
 
     status: int
     message: str
     code: str | None = None
+    param: str | None = None
 
 
 Event: TypeAlias = (

@@ -59,6 +59,7 @@ class _Error(msgspec.Struct):
     message: str = ""
     type: str | None = None
     code: str | int | float | None = None
+    param: str | None = None
 
 
 _json = msgspec.json.Decoder()
@@ -69,7 +70,9 @@ def failure_in(provider: Origin, data: bytes, status: int | None) -> Failure | N
     error = _error_in(decode_answer(_json, data))
     if error is None and status is not None:
         error = _plain_text(data)
-    return None if error is None else failure_of(provider, error.message, error.type, error.code, status)
+    if error is None:
+        return None
+    return failure_of(provider, error.message, error.type, error.code, status, param=error.param)
 
 
 def _error_in(said: Any) -> _Error | None:
@@ -93,11 +96,12 @@ def _error_in(said: Any) -> _Error | None:
 
 
 def _members(error: dict[str, Any]) -> _Error:
-    text, kind, code = error.get("message"), error.get("type"), error.get("code")
+    text, kind, code, param = error.get("message"), error.get("type"), error.get("code"), error.get("param")
     return _Error(
         text if isinstance(text, str) else "",
         kind if isinstance(kind, str) else None,
         code if isinstance(code, str | int | float) else None,
+        param if isinstance(param, str) else None,
     )
 
 
@@ -123,7 +127,13 @@ def _plain_text(data: bytes) -> _Error | None:
 
 
 def failure_of(
-    provider: Origin, message: str, kind: str | None, code: str | int | float | None, status: int | None = None
+    provider: Origin,
+    message: str,
+    kind: str | None,
+    code: str | int | float | None,
+    status: int | None = None,
+    *,
+    param: str | None = None,
 ) -> Failure:
     """Return the failure with the status that `kind` or `code` stands for, unless HTTP has said it; else 502."""
     if status is None:
@@ -132,7 +142,7 @@ def failure_of(
         status = number if 400 <= number < 600 else known.get(str(code), known.get(str(kind), 502))
     text = message[:_MAX_MESSAGE] or f"The provider answered with an error of type {kind or code or 'unknown'}."
     is_overload = status in (503, 529) and (status == 529 or "overload" in f"{kind} {code} {message}".lower())
-    return Failure(status, text, OVERLOADED if is_overload else code if isinstance(code, str) else None)
+    return Failure(status, text, OVERLOADED if is_overload else code if isinstance(code, str) else None, param)
 
 
 def failure_between(client: str, provider: str, status: int, body: bytes, *, otherwise: str) -> Failure:
@@ -149,4 +159,4 @@ def for_client(client: Origin, failure: Failure) -> Failure:
     """Return the failure with the status that says the same in the client's protocol."""
     if failure.code != OVERLOADED:
         return failure
-    return Failure(529 if client is Origin.MESSAGES else 503, failure.message, OVERLOADED)
+    return msgspec.structs.replace(failure, status=529 if client is Origin.MESSAGES else 503)

@@ -86,9 +86,9 @@ class ChatTap(EventTap):
         self.usage = chunk.usage.normalised()
         return not (self._withhold_usage and chunk.choices == [])
 
-    def break_off(self, status: int, message: str, *, code: str | None = None) -> bytes:
+    def break_off(self, status: int, message: str, *, code: str | None = None, param: str | None = None) -> bytes:
         """Return a chunk with an `error` member."""
-        return CHAT.error_event(status, message, code=code)
+        return CHAT.error_event(status, message, code=code, param=param)
 
 
 # A status that is missing here has no type of its own: 4xx is the request's fault, 5xx the server's.
@@ -120,9 +120,9 @@ class OpenAIChat(Dialect):
         """Return `{"error": {"message", "type", "param", "code"}}`; the request id has its header only."""
         return _error(status, message, param, code)
 
-    def error_event(self, status: int, message: str, *, code: str | None = None) -> bytes:
+    def error_event(self, status: int, message: str, *, code: str | None = None, param: str | None = None) -> bytes:
         """Return a chunk with an `error` member, on which the SDK raises."""
-        return encode_event(_error(status, message, None, code))
+        return encode_event(_error(status, message, param, code))
 
     def tap(self, *, withhold_usage: bool) -> StreamTap:
         """Return a ChatTap."""

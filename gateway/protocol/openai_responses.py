@@ -70,7 +70,7 @@ class ResponsesTap(EventTap):
             self.failed = True
         return True
 
-    def break_off(self, status: int, message: str, *, code: str | None = None) -> bytes:
+    def break_off(self, status: int, message: str, *, code: str | None = None, param: str | None = None) -> bytes:
         """Return `response.failed` with the next number, which is what clients wait for."""
         return _failed(self._last_number + 1, self._response_id, status, message, code)
 
@@ -100,7 +100,7 @@ class OpenAIResponses(OpenAIChat):
         """Return `body` without the reasoning that the gateway tells of providers of other protocols."""
         return without_foreign_reasoning(body, Origin.RESPONSES)
 
-    def error_event(self, status: int, message: str, *, code: str | None = None) -> bytes:
+    def error_event(self, status: int, message: str, *, code: str | None = None, param: str | None = None) -> bytes:
         """Return `response.failed` of a stream of which nothing is known; a tap's `break_off` knows more."""
         return _failed(0, "", status, message, code)
 

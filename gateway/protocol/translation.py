@@ -146,9 +146,9 @@ class StreamTranslation(StreamTap):
         """Never: an encoder writes whole events."""
         return False
 
-    def break_off(self, status: int, message: str, *, code: str | None = None) -> bytes:
+    def break_off(self, status: int, message: str, *, code: str | None = None, param: str | None = None) -> bytes:
         """Return the error that ends the client's stream; nothing if it has ended."""
-        return self._pass([Failure(status, message, code)])
+        return self._pass([Failure(status, message, code, param)])
 
     def _pass(self, events: list[Event]) -> bytes:
         if not events:

@@ -108,7 +108,7 @@ class ChatEncoder(StreamEncoder):
                 return usage + b"data: [DONE]\n\n"
             case Failure():
                 failure = for_client(Origin.CHAT, event)
-                return CHAT.error_event(failure.status, failure.message, code=failure.code)
+                return CHAT.error_event(failure.status, failure.message, code=failure.code, param=failure.param)
         return b""
 
     def _begin(self, start: Start) -> None:

@@ -92,6 +92,7 @@ class _Error(msgspec.Struct):
     message: str = ""
     code: str | int | None = None
     type: str | None = None
+    param: str | None = None
 
 
 class _Incomplete(msgspec.Struct):
@@ -116,6 +117,7 @@ class _Event(msgspec.Struct):
     response: _Response | None = None
     message: str | None = None
     code: str | int | None = None
+    param: str | None = None
     error: _Error | None = None
 
 
@@ -169,8 +171,8 @@ class ResponsesDecoder(StreamDecoder):
             case "completed" | "incomplete" | "failed" | "cancelled" if decoded.response is not None:
                 self.end_with(decoded.response, out)
             case "error":
-                error = decoded.error or _Error(decoded.message or "", decoded.code)
-                out.append(failure_of(Origin.RESPONSES, error.message, error.type, error.code))
+                error = decoded.error or _Error(decoded.message or "", decoded.code, None, decoded.param)
+                out.append(_failure(error))
 
     def _start(self, response: _Response, out: list[Event]) -> None:
         self._has_started = True
@@ -207,7 +209,7 @@ class ResponsesDecoder(StreamDecoder):
             out.append(response.usage.report())
         if response.status in ("failed", "cancelled") or response.error is not None:
             error = response.error or _Error(f"The response is {response.status}.")
-            out.append(failure_of(Origin.RESPONSES, error.message, error.type, error.code))
+            out.append(_failure(error))
             return
         reason = StopReason.END_TURN
         if response.status == "incomplete":
@@ -222,6 +224,10 @@ class ResponsesDecoder(StreamDecoder):
             self._item(item, index, out)
             self._item_done(item, index, out)
         self.end_with(response, out)
+
+
+def _failure(error: _Error) -> Failure:
+    return failure_of(Origin.RESPONSES, error.message, error.type, error.code, param=error.param)
 
 
 def decode_body(body: bytes, answer_id: str) -> list[Event]:

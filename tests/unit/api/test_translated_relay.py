@@ -500,3 +500,29 @@ async def test_a_response_that_the_limit_cut_is_incomplete(stream: bool):
     whole = json.loads(frames(answer.body)[-1][1])["response"] if stream else json.loads(answer.body)
     assert (whole["status"], whole["incomplete_details"]) == ("incomplete", {"reason": "max_output_tokens"})
     assert whole["output"][0]["content"][0]["text"] == "one two"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(("client", "provider"), [("chat", "responses"), ("responses", "chat")])
+async def test_the_field_that_an_openai_provider_blames_is_told(client: str, provider: str, stream: bool):
+    """`param` passes between the protocols of OpenAI with the message and the code."""
+    blamed = {"message": "too many", "type": "invalid_request_error", "param": "stop", "code": "array_above_max_length"}
+    gateway = gateway_of(response(json.dumps({"error": blamed}).encode(), status=400))
+    answer = await gateway.post(PATHS[client], ask(client, MODELS[client, provider], stream=stream))
+    assert (answer.status, check_error(client, answer)) == (400, blamed)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        b'data: {"type":"error","message":"no","code":"c","param":"input"}\n\n',
+        b'data: {"type":"error","error":{"type":"server_error","message":"no","code":"c","param":"input"}}\n\n',
+    ],
+)
+async def test_the_field_that_a_stream_blames_is_told(event: bytes):
+    """In the error of a chat stream as in its error body."""
+    gateway = gateway_of(event_stream(b'data: {"type":"response.created","response":{"id":"r"}}\n\n', event))
+    answer = await gateway.post(PATHS["chat"], ask("chat", "modern", stream=True))
+    error = check_chat(answer.body, include_usage=True).error
+    assert error is not None
+    assert (error["message"], error["code"], error["param"]) == ("no", "c", "input")

@@ -7,6 +7,7 @@
 | an error with a text         | as it came                             | the text in the client's envelope   |
 | an error without (HTML)      | its status in the client's envelope    | the same                            |
 | what is neither              | 502                                    | 502                                 |
+| "no such operation"          | the gateway's own answer, if it has one | never: such are only passed on      |
 
 One that breaks off is a 502 or a 504, and an error in the client's protocol once its answer has begun.
 """
@@ -21,10 +22,11 @@ from litestar.types import Message, Receive, Scope, Send
 from gateway.api.context import Exchange
 from gateway.api.interruption import Reason
 from gateway.api.keep_alive import KeepAlive
-from gateway.api.responses import DO_NOT_RETRY, JSON, error_answer, send_whole
-from gateway.errors import GatewayFault, RequestError, UpstreamBroken, UpstreamRefusal
+from gateway.api.responses import DO_NOT_RETRY, JSON, error_answer, send_own, send_whole
+from gateway.errors import GatewayFault, InvalidRequest, RequestError, UpstreamBroken, UpstreamRefusal
 from gateway.metrics.outcome import Outcome
 from gateway.protocol.dialect import StreamTap
+from gateway.protocol.errors import MalformedRequest
 from gateway.protocol.events import Failure
 from gateway.protocol.failure import failure_between
 from gateway.protocol.translation import Translation
@@ -163,6 +165,9 @@ class Relay:
                 await self._start(send, status, headers)
                 await send({"type": "http.response.body", "body": b"".join(parts), "more_body": True})
         body = b"".join(parts)
+        if self._lease.status is None and self._plan.dialect.is_absent(status, body, route.model):
+            await self._answer_instead(route, status, send)
+            return
         if status >= 400:
             self._lease.settle(Outcome.UPSTREAM, f"The provider {client.name} answered {status}.")
             body = client.without_key(body)
@@ -180,6 +185,19 @@ class Relay:
         else:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         self._lease.settle(Outcome.OK)
+
+    async def _answer_instead(self, route: Route, status: int, send: Send) -> None:
+        """Give the gateway's own answer for a provider that turns out to have none. Raises InvalidRequest."""
+        plan, lease = self._plan, self._lease
+        self._services.upstreams.note_absent(plan, route, status)
+        # The answer is not the provider's; that it was asked, `attempts` tells.
+        lease.provider = None
+        try:
+            body = plan.dialect.answer_without_provider(plan.body)
+        except MalformedRequest as error:
+            raise InvalidRequest(error.message, param=error.param) from None
+        assert body is not None, "a dialect that knows absence has an answer instead"
+        await send_own(send, plan.dialect, lease, body)
 
     async def _translate_body(
         self, route: Route, translation: Translation, response: httpx.Response, headers: RawHeaders, send: Send

@@ -3,6 +3,7 @@
 from litestar.types import Receive, Scope, Send
 
 from gateway.api.context import Exchange
+from gateway.api.lease import Lease
 from gateway.errors import ClientError, RequestError
 from gateway.metrics.outcome import Outcome
 from gateway.protocol.dialect import Dialect
@@ -31,6 +32,13 @@ def error_answer(dialect: Dialect, error: RequestError, request_id: str) -> tupl
     if isinstance(error, ClientError):
         headers.append(DO_NOT_RETRY)
     return error.status, headers, body
+
+
+async def send_own(send: Send, dialect: Dialect, lease: Lease, body: bytes) -> None:
+    """Send the gateway's own answer to what no provider has answered."""
+    lease.settle(Outcome.OK)
+    lease.status = 200
+    await send_whole(send, 200, [JSON, *dialect.request_id_headers(lease.request_id)], body)
 
 
 class Refusal:
@@ -62,10 +70,7 @@ class OwnAnswer:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the answer; the lease ends behind it."""
         with self._stack:
-            self._lease.settle(Outcome.OK)
-            self._lease.status = 200
-            headers = [JSON, *self._dialect.request_id_headers(self._lease.request_id)]
-            await send_whole(send, 200, headers, self._body)
+            await send_own(send, self._dialect, self._lease, self._body)
 
 
 class Vanished:

@@ -20,6 +20,8 @@ class AnthropicTokenCount(AnthropicMessages):
     name: ClassVar[str] = "count_tokens"
     is_conversation: ClassVar[bool] = False
     upstream_path: ClassVar[str] = "/messages/count_tokens"
+    # Many servers that speak Anthropic's protocol know nothing but its messages.
+    absent_statuses: ClassVar[frozenset[int]] = frozenset({404, 405, 501})
 
     def usage_of(self, body: bytes) -> Usage | None:
         """Return None: what is counted has not been used."""

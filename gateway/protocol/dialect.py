@@ -82,6 +82,8 @@ class Dialect(ABC):
     """The path of the operation below a provider's base URL."""
     keep_alive: ClassVar[bytes] = b": keep-alive\n\n"
     """What may be sent during a long silence of a stream that has begun; every SSE client skips a comment."""
+    absent_statuses: ClassVar[frozenset[int]] = frozenset()
+    """The statuses that tell that a provider has no such operation, where the gateway has an answer instead."""
     request_id_header: ClassVar[bytes]
     """The response header under which a provider of this protocol sends its own id of a request."""
 
@@ -110,6 +112,10 @@ class Dialect(ABC):
     def answer_without_provider(self, body: bytes) -> bytes | None:
         """Return the gateway's own answer to a request whose provider has none, or None. Raises MalformedRequest."""
         return None
+
+    def is_absent(self, status: int, body: bytes, model: str) -> bool:
+        """Whether a provider's error tells that it has no such operation; one that names the model is about that."""
+        return status in self.absent_statuses and model.encode() not in body
 
     @abstractmethod
     def request_id_headers(self, request_id: str) -> list[tuple[bytes, bytes]]:

@@ -39,6 +39,8 @@ class Route(msgspec.Struct):
     dialect: Dialect
     """The provider's."""
     headers: RawHeaders
+    model: str
+    """The provider's name for it."""
     translation: Translation | None = None
     translated_body: bytes = b""
 
@@ -107,8 +109,10 @@ class Upstreams:
         for target in order_targets(model, self._draw):
             client = self.providers[target.provider]
             spoken = client.dialect_for(dialect)
+            if dialect.absent_statuses and client.lacks(dialect, self._now()):
+                spoken = None
             if spoken is dialect:
-                plan.routes.append(Route(client, target, dialect, headers))
+                plan.routes.append(Route(client, target, dialect, headers, target.model or head.model))
             elif spoken is None:
                 # The first target is the one that will have the conversation: another one's count is not its count.
                 if not plan.routes and (own_answer := dialect.answer_without_provider(body)) is not None:
@@ -139,8 +143,9 @@ class Upstreams:
         translation = Translation(
             plan.dialect.name, spoken.name, plan.body, answer_id=request_id, created=int(self._now())
         )
-        body = translation.request(target.model or plan.head.model, ask_for_usage=client.reports_usage)
-        return Route(client, target, spoken, for_other_protocol(headers), translation, body)
+        model = target.model or plan.head.model
+        body = translation.request(model, ask_for_usage=client.reports_usage)
+        return Route(client, target, spoken, for_other_protocol(headers), model, translation, body)
 
     async def open(self, plan: Plan, attempts: Attempts) -> tuple[Route, httpx.Response]:
         """Return the route on which an answer came and the response, whose body is still to be read.
@@ -169,7 +174,7 @@ class Upstreams:
                 failure = error.message
             else:
                 status = response.status_code
-                if not (tries_left and is_retryable_status(status)):
+                if not (tries_left and is_retryable_status(status)) or status in route.dialect.absent_statuses:
                     return route, response
                 asked = asked_wait_s({name.lower(): value for name, value in response.headers.raw}, self._now())
                 if asked is not None and not is_worth_waiting(asked) and len(routes) == 1:
@@ -185,6 +190,13 @@ class Upstreams:
             if wait:
                 await self._sleep(wait)
         raise AssertionError("the last try returns or raises")
+
+    def note_absent(self, plan: Plan, route: Route, status: int) -> None:
+        """Remember that a provider has no such operation, so that it is not asked for it again soon."""
+        route.client.note_absent(plan.dialect, self._now())
+        log.warning(
+            "absent", model=plan.head.model, provider=route.client.name, path=plan.dialect.upstream_path, status=status
+        )
 
     async def aclose(self) -> None:
         """Close every connection to every provider."""

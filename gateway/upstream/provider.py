@@ -38,6 +38,9 @@ _ANTHROPIC_VERSION = (b"anthropic-version", b"2023-06-01")
 _MOST_KEPT = 256
 _LONGEST_KEPT = 8192
 
+# A provider may learn an operation, and one failed request in this time is not felt.
+_ABSENT_S = 600.0
+
 # The echo provider has no address, but a request needs a URL; RFC 2606 keeps this one from meaning anything.
 _NOWHERE = "http://echo.invalid/v1"
 
@@ -61,6 +64,7 @@ class ProviderClient:
         self._own_headers = _own_headers(provider, self._models_url)
         self._own_names = frozenset(name for name, _ in self._own_headers)
         self.prepared: dict[tuple[object, ...], httpx.Request] = {}
+        self._absent_until: dict[str, float] = {}
         self._extensions: dict[str, Any] = {
             "timeout": {
                 "connect": timeouts.connect,
@@ -78,6 +82,14 @@ class ProviderClient:
         if client in self.dialects:
             return client
         return self.protocols[0] if client.is_conversation else None
+
+    def lacks(self, dialect: Dialect, now: float) -> bool:
+        """Whether the provider has told lately that it has no such operation; `now` is in seconds, as below."""
+        return now < self._absent_until.get(dialect.name, now)
+
+    def note_absent(self, dialect: Dialect, now: float) -> None:
+        """Remember for ten minutes that the provider has no such operation."""
+        self._absent_until[dialect.name] = now + _ABSENT_S
 
     async def send(self, dialect: Dialect, headers: RawHeaders, body: bytes) -> httpx.Response:
         """Send a request and return the response as soon as its head is there; the body is still to be read.

@@ -149,6 +149,7 @@ class Gateway:
         self.break_send_at: int | None = None
         self.transport = ScriptedTransport(script)
         self.waits: list[float] = []
+        self.now = 1000.0
 
         async def sleep(seconds: float) -> None:
             self.waits.append(seconds)
@@ -162,7 +163,7 @@ class Gateway:
                 lambda provider: EchoTransport(clock=lambda: 1.0) if provider.kind == "echo" else self.transport,
                 sleep=sleep,
                 draw=lambda: 0.5,
-                now=lambda: 1000.0,
+                now=lambda: self.now,
             ),
             watch_after_s=watch_after_s,
         )

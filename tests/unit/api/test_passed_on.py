@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+import structlog
 
 from gateway.metrics.outcome import Outcome
 from tests.support.asgi import CONFIG, Gateway, response
@@ -74,6 +75,62 @@ async def test_a_count_of_tokens_is_estimated_where_the_provider_has_none():
     assert gateway.transport.requests == []
     finish = gateway.ledger.finishes[0]
     assert (finish.outcome, finish.entry, finish.input_tokens) == (Outcome.OK, 1, 0)
+
+
+ABSENT = [
+    (404, b'{"error":{"code":404,"message":"File Not Found","type":"not_found_error"}}'),
+    (404, b'{"detail":"Not Found"}'),
+    (404, b"<html>404</html>"),
+    (405, b'{"detail":"Method Not Allowed"}'),
+    (501, b""),
+]
+HELLO = {"model": "wordy", "messages": [{"role": "user", "content": "hello"}]}
+
+
+@pytest.mark.parametrize(("status", "body"), ABSENT)
+async def test_a_provider_that_turns_out_to_have_no_count_gets_the_estimate(status: int, body: bytes):
+    """After one try; the answer, the metrics and the log line are those of an estimate, and the log has the reason."""
+    gateway = Gateway(lambda _: response(body, status=status, request_id="req_up"))
+    with structlog.testing.capture_logs() as lines:
+        answer = await gateway.post(COUNT, json.dumps(HELLO).encode())
+    assert (answer.status, count_of(answer)) == (200, 6)
+    assert "x-should-retry" not in answer.headers
+    assert (len(gateway.transport.requests), gateway.waits) == (1, [])
+    assert gateway.ledger.outcome is Outcome.OK
+    absent, told = lines
+    assert (absent["event"], absent["provider"], absent["status"]) == ("absent", "down", status)
+    assert (told["outcome"], told["status"], told["provider"], told["attempts"]) == ("ok", 200, None, 1)
+
+
+async def test_a_provider_without_a_count_is_not_asked_again_for_a_while():
+    """Ten minutes later it may have learnt to count; its messages are asked for all the time."""
+    answers = [response(b"{}", status=404), response(b'{"content":[]}'), response(b'{"input_tokens":7}')]
+    gateway = Gateway(lambda _: answers.pop(0))
+    ask = json.dumps(HELLO).encode()
+    assert [count_of(await gateway.post(COUNT, ask)) for _ in range(3)] == [6, 6, 6]
+    assert len(gateway.transport.requests) == 1
+    assert (await gateway.post("/v1/messages", ask)).body == b'{"content":[]}'
+    gateway.now += 600.0
+    assert count_of(await gateway.post(COUNT, ask)) == 7
+    assert [finish.outcome for finish in gateway.ledger.finishes] == [Outcome.OK] * 5
+
+
+async def test_a_model_that_a_counting_provider_does_not_know_is_no_missing_count():
+    """Its 404 names the model: it passes as it came, and the next count is asked for again."""
+    body = b'{"type":"error","error":{"type":"not_found_error","message":"model: wordy"}}'
+    gateway = Gateway(lambda _: response(body, status=404))
+    for _ in range(2):
+        answer = await gateway.post(COUNT, json.dumps(HELLO).encode())
+        assert (answer.status, answer.body) == (404, body)
+    assert len(gateway.transport.requests) == 2
+
+
+async def test_what_cannot_be_estimated_either_is_refused():
+    """A provider that has no count leaves the request to the gateway, which cannot read it."""
+    gateway = Gateway(lambda _: response(b"", status=404))
+    answer = await gateway.post(COUNT, b'{"model":"wordy","messages":[{"role":"x"}]}')
+    assert (answer.status, json.loads(answer.body)["error"]["type"]) == (400, "invalid_request_error")
+    assert gateway.ledger.outcome is Outcome.VALIDATION
 
 
 async def test_the_target_that_would_be_asked_first_decides_who_counts():

@@ -15,6 +15,7 @@ from gateway.errors import InvalidRequest, RequestError
 from gateway.protocol.dialect import Dialect
 from gateway.protocol.errors import MalformedRequest
 from gateway.protocol.request import parse_head
+from gateway.upstream.big_bodies import worked_on
 from gateway.upstream.client import Plan
 from gateway.upstream.headers import for_provider
 
@@ -50,7 +51,9 @@ async def _plan(request: Request[Any, Any, Any], exchange: Exchange, dialect: Di
     body = await read_body(request.receive, length, services.max_body_bytes, ends_by_length=ends_by_it)
     head = parse_head(body)
     lease.model = head.model
-    plan = services.upstreams.plan(dialect, head, body, for_provider(headers), lease.request_id)
+    plan = await worked_on(
+        len(body), services.upstreams.plan, dialect, head, body, for_provider(headers), lease.request_id
+    )
     # A name that only a pattern matches may be anybody's invention: it gets a row of its own once a provider knows it.
     if plan.is_configured_by_name or services.counts.knows(head.model):
         lease.attribute(head.model)

@@ -7,7 +7,7 @@
 | an error with a text         | as it came                             | the text in the client's envelope   |
 | an error without (HTML)      | its status in the client's envelope    | the same                            |
 | what is neither              | 502                                    | 502                                 |
-| "no such operation"          | the gateway's own answer, if it has one | never: such are only passed on      |
+| "no such operation"          | the gateway's own answer, if any       | never: it is only passed on         |
 
 One that breaks off is a 502 or a 504, and an error in the client's protocol once its answer has begun.
 """
@@ -30,6 +30,7 @@ from gateway.protocol.errors import MalformedRequest
 from gateway.protocol.events import Failure
 from gateway.protocol.failure import failure_between
 from gateway.protocol.translation import Translation
+from gateway.upstream.big_bodies import worked_on
 from gateway.upstream.client import Plan, Route, usage_is_ours_alone
 from gateway.upstream.headers import RawHeaders, for_client, without_body_headers
 
@@ -193,7 +194,7 @@ class Relay:
         # The answer is not the provider's; that it was asked, `attempts` tells.
         lease.provider = None
         try:
-            body = plan.dialect.answer_without_provider(plan.body)
+            body = await worked_on(len(plan.body), plan.dialect.answer_without_provider, plan.body)
         except MalformedRequest as error:
             raise InvalidRequest(error.message, param=error.param) from None
         assert body is not None, "a dialect that knows absence has an answer instead"
@@ -205,7 +206,10 @@ class Relay:
         name, status, lease = route.client.name, response.status_code, self._lease
         _check_encoding(route, headers)
         body = await _whole(route, response)
-        answer = translation.body(body) if status < 400 else self._failure_in(route, status, body)
+        if status < 400:
+            answer = await worked_on(len(body), translation.body, body)
+        else:
+            answer = self._failure_in(route, status, body)
         if isinstance(answer, Failure):
             lease.settle(Outcome.UPSTREAM, f"The provider {name} answered {status}: {answer.message}")
             status = answer.status

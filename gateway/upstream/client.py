@@ -16,6 +16,7 @@ from gateway.protocol.dialect import Dialect
 from gateway.protocol.errors import MalformedRequest
 from gateway.protocol.request import RequestHead, rewrite
 from gateway.protocol.translation import Translation
+from gateway.upstream.big_bodies import worked_on
 from gateway.upstream.headers import RawHeaders, for_other_protocol
 from gateway.upstream.provider import ProviderClient, TransportFactory
 from gateway.upstream.retry import (
@@ -42,7 +43,8 @@ class Route(msgspec.Struct):
     model: str
     """The provider's name for it."""
     translation: Translation | None = None
-    translated_body: bytes = b""
+    body: bytes | None = None
+    """What goes up; where a request is passed on, it is made for the first try."""
 
 
 class Plan(msgspec.Struct):
@@ -57,6 +59,8 @@ class Plan(msgspec.Struct):
     """Whether the model's name stands in the configuration, and not only a pattern that matches it."""
     own_answer: bytes | None = None
     """The gateway's own answer, if there is no route."""
+    passed_on: bytes | None = None
+    """The body for providers of the client's protocol, once one of them is tried."""
 
 
 class Attempts(Protocol):
@@ -163,7 +167,9 @@ class Upstreams:
             attempts.attempts += 1
             asked: float | None = None
             try:
-                response = await client.send(route.dialect, route.headers, _body_for(plan, route))
+                if route.body is None:
+                    route.body = await worked_on(len(plan.body), _passed_on, plan, route)
+                response = await client.send(route.dialect, route.headers, route.body)
             except RequestError as error:
                 if was_sent(error):
                     del routes[position]
@@ -214,11 +220,10 @@ def usage_is_ours_alone(plan: Plan, route: Route) -> bool:
     )
 
 
-def _body_for(plan: Plan, route: Route) -> bytes:
-    if route.translation is not None:
-        return route.translated_body
+def _passed_on(plan: Plan, route: Route) -> bytes:
+    if plan.passed_on is None:
+        plan.passed_on = plan.dialect.passed_on(plan.body)
     include_usage = usage_is_ours_alone(plan, route)
-    body = plan.dialect.passed_on(plan.body)
     if route.target.model is None and not include_usage:
-        return body
-    return rewrite(body, model=route.target.model, include_usage=include_usage)
+        return plan.passed_on
+    return rewrite(plan.passed_on, model=route.target.model, include_usage=include_usage)

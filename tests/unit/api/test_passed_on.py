@@ -7,6 +7,9 @@ import pytest
 import structlog
 
 from gateway.metrics.outcome import Outcome
+from gateway.protocol import anthropic_messages
+from gateway.protocol.conversation import Origin
+from gateway.protocol.foreign import without_foreign_reasoning
 from tests.support.asgi import CONFIG, Gateway, response
 
 EMBEDDINGS = "/v1/embeddings"
@@ -159,3 +162,19 @@ async def test_a_request_that_cannot_be_estimated_is_a_400_of_anthropics(body: b
     answer = await gateway.post(COUNT, body)
     assert (answer.status, json.loads(answer.body)["error"]["type"]) == (400, "invalid_request_error")
     assert gateway.ledger.outcome is Outcome.VALIDATION
+
+
+async def test_a_body_is_searched_for_foreign_reasoning_once_whatever_is_tried(monkeypatch: pytest.MonkeyPatch):
+    """The tries and the targets of one request share what comes of it, and each gets its own name of the model."""
+    searches = []
+
+    def counted(body: bytes, native: Origin) -> bytes:
+        searches.append(native)
+        return without_foreign_reasoning(body, native)
+
+    monkeypatch.setattr(anthropic_messages, "without_foreign_reasoning", counted)
+    targets = '{ provider = "down", model = "a" }, { provider = "down", model = "b" }'
+    gateway = Gateway(lambda _: response(b"{}", status=503), f'{CONFIG}[[models]]\nname = "m"\ntargets = [{targets}]')
+    await gateway.post("/v1/messages", b'{"model":"m","messages":[]}')
+    assert [json.loads(sent)["model"] for _, sent in gateway.transport.requests] == ["a", "b", "a"]
+    assert searches == [Origin.MESSAGES]

@@ -1,7 +1,9 @@
 """What a client gets from a provider of another protocol, and what is counted, for each way in which it can go."""
 
 import asyncio
+import dataclasses
 import json
+import threading
 from typing import Any
 
 import httpx
@@ -9,6 +11,8 @@ import pytest
 
 from gateway.api.interruption import Reason
 from gateway.metrics.outcome import Outcome
+from gateway.protocol.translation import Translation
+from gateway.upstream.big_bodies import BIG_BYTES
 from tests.support.asgi import CONFIG, Gateway, event_stream, response
 from tests.support.grammar import check, check_chat, frames
 from tests.support.native import ANSWERS, BODIES, STREAMS
@@ -526,3 +530,31 @@ async def test_the_field_that_a_stream_blames_is_told(event: bytes):
     error = check_chat(answer.body, include_usage=True).error
     assert error is not None
     assert (error["message"], error["code"], error["param"]) == ("no", "c", "input")
+
+
+@pytest.mark.parametrize("is_big", [False, True])
+async def test_the_loop_goes_on_while_a_big_body_is_translated(is_big: bool, monkeypatch: pytest.MonkeyPatch):
+    """Request and answer: the work on 1 MiB and more is done in a thread, that on less at once."""
+    here = threading.get_ident()
+    threads: dict[str, int] = {}
+
+    def noting(name: str) -> None:
+        original = getattr(Translation, name)
+
+        def noted(self: Translation, *args: Any, **kwargs: Any) -> Any:
+            threads[name] = threading.get_ident()
+            return original(self, *args, **kwargs)
+
+        monkeypatch.setattr(Translation, name, noted)
+
+    for name in ("__init__", "request", "body"):
+        noting(name)
+    padding = "x" * (BIG_BYTES if is_big else 1)
+    spoken = dataclasses.replace(ANSWERS["text"], text=(padding,))
+    gateway = gateway_of(response(BODIES["messages"](spoken)))
+    asked = ask("chat", "wordy", messages=[{"role": "user", "content": padding}])
+    answer = await gateway.post(PATHS["chat"], asked)
+    assert json.loads(answer.body)["choices"][0]["message"]["content"] == padding
+    assert {name: thread == here for name, thread in threads.items()} == dict.fromkeys(
+        ("__init__", "request", "body"), not is_big
+    )

@@ -76,18 +76,28 @@ class ResponsesTap(EventTap):
 
 
 def _failed(number: int, response_id: str, status: int, message: str, code: str | None) -> bytes:
+    """Return the failure as the event `number`; in front of the first event it has to create the response that fails.
+
+    OpenAI's SDK raises an error of its own about a stream that does not begin with `response.created`.
+    """
     kind = "rate_limit_exceeded" if status == 429 else "invalid_prompt" if status < 500 else "server_error"
     response: dict[str, object] = {
         "id": response_id,
         "object": "response",
-        "status": "failed",
-        "error": {"code": code or kind, "message": message},
+        "status": "in_progress",
+        "error": None,
         "incomplete_details": None,
+        "model": "",
         "output": [],
         "usage": None,
     }
-    event = {"type": "response.failed", "sequence_number": number, "response": response}
-    return encode_event(msgspec.json.encode(event), "response.failed")
+    failed = response | {"status": "failed", "error": {"code": code or kind, "message": message}}
+    begun = [("response.created", response), ("response.in_progress", response)] if number == 0 else []
+    events = []
+    for index, (name, about) in enumerate([*begun, ("response.failed", failed)], number):
+        event = {"type": name, "sequence_number": index, "response": about}
+        events.append(encode_event(msgspec.json.encode(event), name))
+    return b"".join(events)
 
 
 class OpenAIResponses(OpenAIChat):

@@ -274,7 +274,8 @@ def responses_stream(answer: Spoken) -> bytes:
                 out += event("reasoning_summary_text.done", **here, text="".join(answer.reasoning))
                 out += event("reasoning_summary_part.done", **here, part=item["summary"][0])
             case "message":
-                out += event("output_item.added", output_index=index, item={**item, "content": []})
+                begun = {**item, "status": "in_progress", "content": []}
+                out += event("output_item.added", output_index=index, item=begun)
                 here["content_index"] = 0
                 out += event("content_part.added", **here, part={**item["content"][0], "text": ""})
                 for piece in answer.text:
@@ -283,7 +284,8 @@ def responses_stream(answer: Spoken) -> bytes:
                 out += event("content_part.done", **here, part=item["content"][0])
             case kind:
                 member, name = ("input", "custom_tool_call_input") if kind == "custom_tool_call" else ARGUMENTS
-                out += event("output_item.added", output_index=index, item={**item, member: ""})
+                begun = {**item, "status": "in_progress", member: ""}
+                out += event("output_item.added", output_index=index, item=begun)
                 for piece in next(calls).pieces:
                     out += event(f"{name}.delta", **here, delta=piece)
                 out += event(f"{name}.done", **here, **{member: item[member]})

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from tests.support.asgi import CONFIG, Gateway
+from tests.support.grammar import check
 from tests.support.native import ANSWERS, STREAMS
 from tests.support.speaking import MORE, PATHS
 from tests.unit.api.test_translated_relay import MODELS, ask
@@ -84,5 +85,5 @@ async def test_complaint_06_each_event_leaves_in_the_turn_that_brings_it(
         at_once = [("left", log[said][1])]
         heard = log[said + 1 :]
         assert heard == at_once or (not heard and not any(mark in event for mark in _CONTENT))
-    await request
+    check(client, (await request).body)
     turns.stop()

@@ -5,8 +5,10 @@ import pytest
 
 from gateway.protocol.anthropic_messages import MESSAGES
 from gateway.protocol.openai_chat import CHAT
+from gateway.protocol.openai_responses import RESPONSES
 from gateway.protocol.sse import parse_event
 from gateway.protocol.usage import Usage
+from tests.support.grammar import check
 
 
 @pytest.mark.parametrize(
@@ -48,6 +50,8 @@ def test_an_anthropic_error_has_type_message_and_request_id(status: int, kind: s
 
 def test_an_in_band_error_is_what_the_sdk_raises_on():
     """OpenAI: a data object with `error`; Anthropic: an event named error of type error."""
+    for dialect in (CHAT, MESSAGES, RESPONSES):
+        assert check(dialect.name, dialect.error_event(502, "broken")).error is not None
     chat = parse_event(CHAT.error_event(502, "broken"))
     assert (chat.name, msgspec.json.decode(chat.data)["error"]["message"]) == ("", "broken")
     message = parse_event(MESSAGES.error_event(502, "broken"))

@@ -47,6 +47,16 @@ def translation(client: str, provider: str, *, stream: bool) -> Translation:
     return Translation(client, provider, json.dumps(ask).encode(), answer_id="req_1", created=1_700_000_000)
 
 
+@pytest.mark.parametrize("name", ANSWERS)
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_native_streams_obey_the_grammar_that_translated_ones_are_held_to(protocol: str, name: str):
+    """The checker asks for nothing that the services do not do."""
+    answer = ANSWERS[name]
+    said = check(protocol, STREAMS[protocol](answer))
+    assert (said.text, said.reasoning) == ("".join(answer.text), "".join(answer.reasoning))
+    assert [arguments for _, _, arguments in said.calls] == [call.arguments for call in answer.calls]
+
+
 @pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS)
 @pytest.mark.parametrize(("client", "provider"), PAIRS)
 def test_a_translated_stream_accumulates_to_what_a_native_one_does(client: str, provider: str, answer: Spoken):

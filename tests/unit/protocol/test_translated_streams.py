@@ -452,7 +452,7 @@ def test_native_taps_break_off_with_their_dialect_s_error() -> None:
             502, "m", code="c"
         )
     assert (
-        json.loads(frames(RESPONSES.error_event(429, "m"))[0][1])["response"]["error"]["code"] == "rate_limit_exceeded"
+        json.loads(frames(RESPONSES.error_event(429, "m"))[-1][1])["response"]["error"]["code"] == "rate_limit_exceeded"
     )
     failed = RESPONSES.tap(withhold_usage=False)
     failed.feed(b'data: {"type":"error","message":"m","sequence_number":0}\n\ndata: [1]\n\n: only a comment\n\n')

@@ -1,9 +1,14 @@
 """docs/protocols.md says what the code does."""
 
+import json
 import re
 from pathlib import Path
 
+import pytest
+
 from gateway.protocol.limits import DROPPED, REFUSED_FIELDS, REFUSED_SETTINGS
+from tests.support.grammar import check_messages
+from tests.support.translating import DONE, chunk, request, streamed
 from tests.unit.api import test_keep_alive, test_no_buffering, test_translated_relay
 from tests.unit.protocol import test_complaints
 
@@ -36,3 +41,23 @@ def test_every_complaint_on_the_page_has_its_test():
     names = [name for module in modules for name in dir(module)]
     tested = {found[1] for name in names if (found := re.match(r"test_complaint_(\d+)_", name))}
     assert {row[0] for row in rows("| number | complaint | reported in |")} == tested
+
+
+def read_as(deltas: list[str]) -> str:
+    """What an Anthropic client gets for the deltas of a chat provider, in the words of the page."""
+    wire = b"".join(chunk(json.loads(delta)) for delta in deltas) + chunk(finish="stop") + DONE
+    said = check_messages(streamed("messages", "chat", wire))
+    told = [f"{kind} `{text}`" for kind, text in (("reasoning", said.reasoning), ("text", said.text)) if text]
+    return ", ".join(told + [f"call `{name}` with `{arguments}`" for _, name, arguments in said.calls])
+
+
+@pytest.mark.parametrize(("deltas", "read"), rows("| deltas, one after the other | what the client gets |"))
+def test_odd_providers_are_read_as_the_page_says(deltas: str, read: str):
+    """Each row by itself; the client is one of Anthropic's, and its stream obeys the grammar."""
+    assert read_as(re.findall(r"`(.*?)`", deltas)) == read
+
+
+def test_any_number_of_stop_sequences_goes_up():
+    """A provider that takes fewer says so, with the name of its field."""
+    given = [f"S{number}" for number in range(9)]
+    assert request("messages", "chat", "gpt-4.1", stop_sequences=given)["stop"] == given

@@ -4,8 +4,9 @@
 |------------------------------|----------------------------------------|-------------------------------------|
 | a stream                     | whole events as they came, listened to | event by event, each in its turn    |
 | a body                       | as it came, held up to 1 MiB           | whole                               |
-| an error with a text         | as it came                             | the text in the client's envelope   |
-| an error without (HTML)      | its status in the client's envelope    | the same                            |
+| an error of the protocol     | as it came                             | the text in the client's envelope   |
+| an error in other words      | the text in the client's envelope      | the same                            |
+| an error without any (HTML)  | its status in the client's envelope    | the same                            |
 | what is neither              | 502                                    | 502                                 |
 | "no such operation"          | the gateway's own answer, if any       | never: it is only passed on         |
 
@@ -172,9 +173,8 @@ class Relay:
         if status >= 400:
             self._lease.settle(Outcome.UPSTREAM, f"The provider {client.name} answered {status}.")
             body = client.without_key(body)
-            if not body.lstrip().startswith(b"{"):
-                failure = self._failure_in(route, status, body)
-                body = self._error_body(status, failure)
+            if self._lease.status is None and not self._plan.dialect.is_error_body(body):
+                body = self._error_body(status, self._failure_in(route, status, body))
                 headers = [*without_body_headers(headers), JSON]
         elif self._lease.status is None and not body[:_BLANK_BYTES].lstrip().startswith(b"{"):
             raise UpstreamBroken(f"The provider {client.name} answered {status} with something that is no JSON object.")

@@ -6,7 +6,7 @@ first usage, `message_delta` a cumulative one whose members replace those of the
 was read from or written to the cache; `message_stop` ends the stream, `event: error` breaks it.
 """
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import msgspec
 
@@ -15,6 +15,7 @@ from gateway.protocol.dialect import Dialect, EventTap, StreamTap
 from gateway.protocol.foreign import without_foreign_reasoning
 from gateway.protocol.sse import encode_event, parse_event
 from gateway.protocol.usage import Usage
+from gateway.protocol.wire import decode_answer
 
 
 class _MessageUsage(msgspec.Struct):
@@ -47,6 +48,17 @@ class _Event(msgspec.Struct):
     usage: _MessageUsage | None = None
 
 
+class _Error(msgspec.Struct):
+    type: str
+    message: str
+
+
+class _ErrorBody(msgspec.Struct):
+    type: Literal["error"]
+    error: _Error
+
+
+_error_decoder = msgspec.json.Decoder(_ErrorBody)
 _event_decoder = msgspec.json.Decoder(_Event)
 _message_decoder = msgspec.json.Decoder(_Message)
 
@@ -128,6 +140,10 @@ class AnthropicMessages(Dialect):
     ) -> bytes:
         """Return `{"type": "error", "error": {"type", "message"}, "request_id"}`; the message names the field."""
         return _error(status, message, request_id)
+
+    def is_error_body(self, body: bytes) -> bool:
+        """Whether it is an `error` with a type and a message, by which clients tell errors apart."""
+        return decode_answer(_error_decoder, body) is not None
 
     def error_event(self, status: int, message: str, *, code: str | None = None, param: str | None = None) -> bytes:
         """Return an `error` event, on which the SDK raises."""

@@ -98,6 +98,10 @@ class Dialect(ABC):
         """Return the JSON body of an error response."""
 
     @abstractmethod
+    def is_error_body(self, body: bytes) -> bool:
+        """Whether a provider's error has the envelope of the protocol; some have one of their own."""
+
+    @abstractmethod
     def error_event(self, status: int, message: str, *, code: str | None = None, param: str | None = None) -> bytes:
         """Return the event that tells an error inside a stream that has begun."""
 

@@ -67,9 +67,10 @@ _json = msgspec.json.Decoder()
 
 def failure_in(provider: Origin, data: bytes, status: int | None) -> Failure | None:
     """Return what an error body (with its HTTP status) or an in-band error (without) says; None if it is none."""
-    error = _error_in(decode_answer(_json, data))
+    said = decode_answer(_json, data)
+    error = _error_in(said)
     if error is None and status is not None:
-        error = _plain_text(data)
+        error = _plain_text(data, is_object=isinstance(said, dict) and bool(said))
     if error is None:
         return None
     return failure_of(provider, error.message, error.type, error.code, status, param=error.param)
@@ -115,13 +116,17 @@ def _fault(fault: Any) -> str:
     return ""
 
 
-def _plain_text(data: bytes) -> _Error | None:
-    """Return the text of a body that is neither JSON nor a page nor binary."""
+def _plain_text(data: bytes, *, is_object: bool) -> _Error | None:
+    """Return the text of a body that is no page and not binary, and of JSON only an object of an unknown shape."""
     try:
         text = str(data, "utf-8").strip()
     except UnicodeDecodeError:
         return None
-    if not text or text[0] in '<{["' or not text.replace("\n", " ").replace("\r", " ").replace("\t", " ").isprintable():
+    if (
+        not text
+        or (text[0] in '<{["' and not is_object)
+        or not text.replace("\n", " ").replace("\r", " ").replace("\t", " ").isprintable()
+    ):
         return None
     return _Error(text[:_MAX_PLAIN_TEXT])
 

@@ -14,6 +14,7 @@ from gateway.protocol.dialect import Dialect, EventTap, StreamTap
 from gateway.protocol.foreign import without_foreign_reasoning
 from gateway.protocol.sse import encode_event, parse_event
 from gateway.protocol.usage import Usage
+from gateway.protocol.wire import decode_answer
 
 
 class _Choice(msgspec.Struct):
@@ -35,6 +36,15 @@ class _Chunk(msgspec.Struct):
     object: Any = None
 
 
+class _Error(msgspec.Struct):
+    message: str
+
+
+class _ErrorBody(msgspec.Struct):
+    error: _Error
+
+
+_error_decoder = msgspec.json.Decoder(_ErrorBody)
 _chunk_decoder = msgspec.json.Decoder(_Chunk)
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -119,6 +129,10 @@ class OpenAIChat(Dialect):
     ) -> bytes:
         """Return `{"error": {"message", "type", "param", "code"}}`; the request id has its header only."""
         return _error(status, message, param, code)
+
+    def is_error_body(self, body: bytes) -> bool:
+        """Whether it has an `error` with a `message`, all else of which the SDK does without."""
+        return decode_answer(_error_decoder, body) is not None
 
     def error_event(self, status: int, message: str, *, code: str | None = None, param: str | None = None) -> bytes:
         """Return a chunk with an `error` member, on which the SDK raises."""

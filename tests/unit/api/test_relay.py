@@ -11,6 +11,7 @@ from gateway.api.interruption import WATCH_AFTER_S, Reason
 from gateway.metrics.outcome import Outcome
 from gateway.upstream.http1 import ENCODED_HEAD
 from tests.support.asgi import CONFIG, Answer, Gateway, event_stream, response
+from tests.support.speaking import check_error
 
 CHAT = "/v1/chat/completions"
 PLAIN = b'{"model": "chatty", "messages": []}'
@@ -212,6 +213,38 @@ async def test_a_plain_text_of_the_provider_is_kept_in_an_envelope():
     gateway = Gateway(lambda _: response(b"model is loading", status=400, kind="text/plain"))
     answer = await gateway.post(CHAT, PLAIN)
     assert (answer.status, error_of(answer)["message"]) == (400, "model is loading")
+
+
+OTHER_WORDS = [
+    (CHAT, b"chatty", b'{"detail":"no such model"}', "no such model"),
+    (CHAT, b"chatty", b'{"object":"error","message":"too long","type":"BadRequestError","code":400}', "too long"),
+    ("/v1/messages", b"wordy", b'{"error":{"code":500,"message":"no messages","type":"server_error"}}', "no messages"),
+    ("/v1/messages", b"wordy", b'{"errors":[{"code":"E7"}]}', '{"errors":[{"code":"E7"}]}'),
+]
+
+
+@pytest.mark.parametrize(("path", "model", "wire", "text"), OTHER_WORDS)
+async def test_an_error_in_the_words_of_another_protocol_gets_the_clients_envelope(
+    path: str, model: bytes, wire: bytes, text: str
+):
+    """FastAPI's and vLLM's to an OpenAI client, llama.cpp's to an Anthropic one: status and text stay."""
+    gateway = Gateway(lambda _: response(wire, status=400))
+    answer = await gateway.post(path, b'{"model":"' + model + b'"}')
+    assert answer.status == 400
+    assert check_error("messages" if path == "/v1/messages" else "chat", answer)["message"] == text
+
+
+@pytest.mark.parametrize(
+    ("path", "model", "wire"),
+    [
+        (CHAT, b"chatty", b'{ "error": {"message": "no", "code": 400, "more": 1} }'),
+        ("/v1/messages", b"wordy", b'{ "type":"error", "error":{"type":"odd","message":"no","more":1} }'),
+    ],
+)
+async def test_an_error_of_the_protocol_passes_byte_for_byte(path: str, model: bytes, wire: bytes):
+    """Whatever else its provider writes into it."""
+    gateway = Gateway(lambda _: response(wire, status=400))
+    assert (await gateway.post(path, b'{"model":"' + model + b'"}')).body == wire
 
 
 async def test_an_answer_that_is_no_object_is_a_502():

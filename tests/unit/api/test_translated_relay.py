@@ -219,6 +219,20 @@ async def test_complaint_07_a_connection_that_breaks_before_the_last_event_is_an
     assert gateway.ledger.outcome is Outcome.UPSTREAM
 
 
+@pytest.mark.parametrize(("protocol", "model"), [("chat", "chatty"), ("messages", "wordy")])
+async def test_complaint_07_a_stream_of_the_clients_protocol_that_breaks_anywhere_ends_by_its_grammar(
+    protocol: str, model: str
+):
+    """The events that were whole, then the error: what the provider had begun to say has no end."""
+    wire = STREAMS[protocol](ANSWERS["reasoning, then a call"])
+    last = {"chat": b"data: [DONE]", "messages": b"event: message_stop"}[protocol]
+    for cut in range(wire.index(b"\n\n") + 2, wire.rindex(last), 83):
+        gateway = gateway_of(event_stream(wire[:cut], httpx.ReadError("reset")))
+        answer = await gateway.post(PATHS[protocol], ask(protocol, model, stream=True))
+        assert check(protocol, answer.body).error is not None
+        assert gateway.ledger.outcome is Outcome.UPSTREAM
+
+
 @pytest.mark.parametrize(("client", "provider"), PAIRS)
 async def test_a_connection_that_breaks_behind_the_last_event_takes_nothing_from_the_answer(client: str, provider: str):
     """The provider has said all."""

@@ -411,7 +411,7 @@ def test_a_call_that_the_limit_cut_is_left_out_of_a_message_body() -> None:
         ("chat", "messages", 500, b"x" * 5000, (500, "x" * 1000)),
         ("chat", "messages", 500, b"\x1f\x8b", (500, "nothing")),
         ("chat", "messages", 500, b"a\0b", (500, "nothing")),
-        ("chat", "messages", 500, b'{"message":{"a":1},"detail":[1]}', (500, "nothing")),
+        ("chat", "messages", 500, b'{"message":{"a":1},"detail":[1]}', (500, '{"message":{"a":1},"detail":[1]}')),
         ("chat", "messages", 500, b'{"broken', (500, "nothing")),
         ("chat", "messages", 502, b"<html>Bad gateway</html>", (502, "nothing")),
         ("chat", "messages", 502, b"{}", (502, "nothing")),

@@ -84,7 +84,8 @@ class Relay:
 
     async def _relay(self, send: Send) -> None:
         try:
-            route, response = await self._services.upstreams.open(self._plan, self._lease)
+            answer = await self._services.upstreams.open(self._plan, self._lease)
+            route, response = answer.route, answer.response
             status = response.status_code
             try:
                 if 300 <= status < 400:
@@ -94,9 +95,9 @@ class Relay:
                     )
                 if status < 400:
                     self._lease.attribute(self._plan.head.model)
-                headers, content_type = self._headers_of(route, response)
-                if status < 400 and content_type.startswith(b"text/event-stream"):
-                    await self._relay_stream(route, response, headers, send)
+                headers = self._headers_of(route, response)
+                if answer.chunks is not None:
+                    await self._relay_stream(route, status, answer.begun, answer.chunks, headers, send)
                     return
                 if self._keep_alive is not None:
                     # Nothing can be put into a body.
@@ -115,7 +116,15 @@ class Relay:
         except RequestError as error:
             await self._break_off(send, error)
 
-    async def _relay_stream(self, route: Route, response: httpx.Response, headers: RawHeaders, send: Send) -> None:
+    async def _relay_stream(
+        self,
+        route: Route,
+        status: int,
+        begun: bytes,
+        chunks: AsyncIterator[bytes],
+        headers: RawHeaders,
+        send: Send,
+    ) -> None:
         client = route.client
         _check_encoding(route, headers)
         if route.translation is None:
@@ -125,17 +134,18 @@ class Relay:
             headers = [*without_body_headers(headers), *_EVENT_STREAM]
         else:
             raise UpstreamBroken(f"The provider {client.name} sent a stream where none was asked for.")
-        await self._start(send, response.status_code, headers)
+        await self._start(send, status, headers)
         self._tap = tap
-        chunks = aiter(response.stream)  # type: ignore[arg-type]
         passed = b""
+        chunk: bytes | None = begun
         try:
-            async for chunk in chunks:
+            while chunk is not None:
                 passed = tap.feed(chunk)
                 if tap.ended:
                     break
                 if passed:
                     await send({"type": "http.response.body", "body": passed, "more_body": True})
+                chunk = await anext(chunks, None)
             else:
                 passed = tap.finish()
         finally:
@@ -241,8 +251,8 @@ class Relay:
             status, failure.message, param=failure.param, code=failure.code, request_id=self._lease.request_id
         )
 
-    def _headers_of(self, route: Route, response: httpx.Response) -> tuple[RawHeaders, bytes]:
-        """The provider's headers that pass, with a request id (its own, or ours if it sends none); the content type."""
+    def _headers_of(self, route: Route, response: httpx.Response) -> RawHeaders:
+        """The provider's headers that pass, with a request id: its own, or ours if it sends none."""
         headers = for_client(response.headers.raw)
         dialect, lease = self._plan.dialect, self._lease
         given = dict(headers)
@@ -254,7 +264,7 @@ class Relay:
         is_final = response.status_code == 401 or (response.status_code >= 400 and lease.attempts > 1)
         if is_final and DO_NOT_RETRY[0] not in given:
             headers.append(DO_NOT_RETRY)
-        return headers, given.get(b"content-type", b"").lower()
+        return headers
 
     def _frame(self) -> list[Message]:
         """What may fill a silence of the client's stream just now; it begins the response if nothing has."""

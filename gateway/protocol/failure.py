@@ -18,6 +18,7 @@ import msgspec
 
 from gateway.protocol.conversation import Origin
 from gateway.protocol.events import Failure
+from gateway.protocol.sse import parse_event
 from gateway.protocol.wire import decode_answer
 
 OVERLOADED = "overloaded"
@@ -74,6 +75,12 @@ def failure_in(provider: Origin, data: bytes, status: int | None) -> Failure | N
     if error is None:
         return None
     return failure_of(provider, error.message, error.type, error.code, status, param=error.param)
+
+
+def failure_in_event(provider: Origin, raw: bytes) -> Failure | None:
+    """Return what a raw event says if it is an error, None for any other."""
+    # No error goes without the word, and hardly any other event that begins a stream has it.
+    return failure_in(provider, parse_event(raw).data, None) if b"error" in raw else None
 
 
 def _error_in(said: Any) -> _Error | None:

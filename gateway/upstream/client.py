@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Protocol
 
 import httpx
@@ -12,12 +12,15 @@ import structlog
 
 from gateway.config import Settings, Target
 from gateway.errors import InvalidRequest, ModelNotFound, RequestError
+from gateway.protocol.conversation import Origin
 from gateway.protocol.dialect import Dialect
 from gateway.protocol.errors import MalformedRequest
+from gateway.protocol.failure import failure_in_event
 from gateway.protocol.request import RequestHead, rewrite
+from gateway.protocol.sse import SseSplitter
 from gateway.protocol.translation import Translation
 from gateway.upstream.big_bodies import worked_on
-from gateway.upstream.headers import RawHeaders, for_other_protocol
+from gateway.upstream.headers import RawHeaders, for_other_protocol, is_event_stream
 from gateway.upstream.provider import ProviderClient, TransportFactory
 from gateway.upstream.retry import (
     asked_wait_s,
@@ -30,6 +33,10 @@ from gateway.upstream.retry import (
 from gateway.upstream.router import Router, order_targets
 
 log = structlog.get_logger("gateway.upstream")
+
+
+# An event that grows longer is no error, which holds a sentence.
+_LONGEST_ERROR_BYTES = 65_536
 
 
 class Route(msgspec.Struct):
@@ -61,6 +68,18 @@ class Plan(msgspec.Struct):
     """The gateway's own answer, if there is no route."""
     passed_on: bytes | None = None
     """The body for providers of the client's protocol, once one of them is tried."""
+
+
+class Answer(msgspec.Struct):
+    """What came on a route; of a stream, as much as its first event takes has been read."""
+
+    route: Route
+    response: httpx.Response
+    status: int
+    """That of the response, or the one that the error stands for with which its stream begins."""
+    chunks: AsyncIterator[bytes] | None = None
+    """The rest of a stream."""
+    begun: bytes = b""
 
 
 class Attempts(Protocol):
@@ -151,8 +170,8 @@ class Upstreams:
         body = translation.request(model, ask_for_usage=client.reports_usage)
         return Route(client, target, spoken, for_other_protocol(headers), model, translation, body)
 
-    async def open(self, plan: Plan, attempts: Attempts) -> tuple[Route, httpx.Response]:
-        """Return the route on which an answer came and the response, whose body is still to be read.
+    async def open(self, plan: Plan, attempts: Attempts) -> Answer:
+        """Return the answer, whose body is still to be read.
 
         An answer that is an error after the last try is returned like any other; a RequestError is raised when there
         is none. The tries go over all targets in turn, with a wait before each further round. A target that was sent
@@ -169,7 +188,7 @@ class Upstreams:
             try:
                 if route.body is None:
                     route.body = await worked_on(len(plan.body), _passed_on, plan, route)
-                response = await client.send(route.dialect, route.headers, route.body)
+                answer = await _ask(route, route.body)
             except RequestError as error:
                 if was_sent(error):
                     del routes[position]
@@ -179,12 +198,12 @@ class Upstreams:
                     raise
                 failure = error.message
             else:
-                status = response.status_code
+                response, status = answer.response, answer.status
                 if not (tries_left and is_retryable_status(status)) or status in route.dialect.absent_statuses:
-                    return route, response
+                    return answer
                 asked = asked_wait_s({name.lower(): value for name, value in response.headers.raw}, self._now())
                 if asked is not None and not is_worth_waiting(asked) and len(routes) == 1:
-                    return route, response
+                    return answer
                 await response.aclose()
                 position += 1
                 failure = f"status {status}"
@@ -208,6 +227,35 @@ class Upstreams:
         """Close every connection to every provider."""
         for client in self.providers.values():
             await client.aclose()
+
+
+async def _ask(route: Route, body: bytes) -> Answer:
+    """Send a request; of a stream, read the first event, since an error in its place is one before the first byte.
+
+    No client could be told less than a whole event, so that none waits. Raises the RequestError that fits when no
+    answer comes.
+    """
+    client = route.client
+    response = await client.send(route.dialect, route.headers, body)
+    status = response.status_code
+    if status >= 300 or not is_event_stream(response.headers.raw):
+        return Answer(route, response, status)
+    chunks = aiter(response.stream)  # type: ignore[arg-type]
+    begun = b""
+    splitter = SseSplitter(_LONGEST_ERROR_BYTES)
+    try:
+        async for chunk in chunks:
+            begun += chunk
+            if events := splitter.feed(chunk):
+                failure = failure_in_event(Origin(route.dialect.name), events[0])
+                return Answer(route, response, failure.status if failure else status, chunks, begun)
+    except httpx.TransportError as error:
+        await response.aclose()
+        raise client.fault(error) from error
+    except BaseException:
+        await response.aclose()
+        raise
+    return Answer(route, response, status, chunks, begun)
 
 
 def usage_is_ours_alone(plan: Plan, route: Route) -> bool:

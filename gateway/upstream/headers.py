@@ -94,3 +94,9 @@ def _filtered(headers: Iterable[tuple[bytes, bytes]], dropped: frozenset[bytes])
     if named_by_connection:
         kept = [(name, value) for name, value in kept if name not in named_by_connection]
     return kept
+
+
+def is_event_stream(provider_headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Whether the headers of a response announce server-sent events."""
+    kind = next((value for name, value in provider_headers if name.lower() == b"content-type"), b"")
+    return kind.lower().startswith(b"text/event-stream")

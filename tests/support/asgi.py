@@ -214,7 +214,9 @@ class Gateway:
             answer.messages.append(message)
             if leave_after is not None and len(answer.messages) >= leave_after:
                 left.set()
-            await asyncio.sleep(0)
+            if message["type"] != "http.response.start":
+                # Granian keeps the head for the first piece of the body: to send it takes no turn of the loop.
+                await asyncio.sleep(0)
 
         path_only, _, query = path.partition("?")
         scope = {

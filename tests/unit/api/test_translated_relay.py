@@ -243,16 +243,19 @@ async def test_a_connection_that_breaks_behind_the_last_event_takes_nothing_from
     assert gateway.ledger.outcome is Outcome.OK
 
 
+ERROR_EVENTS = {
+    "chat": b'data: {"error":{"message":"we are overloaded","type":"server_error"}}\n\n',
+    "messages": b'event: error\ndata: {"type":"error","error":{"type":"overloaded_error",'
+    b'"message":"we are overloaded"}}\n\n',
+    "responses": b'event: error\ndata: {"type":"error","code":"server_error","message":"we are overloaded"}\n\n',
+}
+
+
 @pytest.mark.parametrize(("client", "provider"), PAIRS)
 async def test_an_error_in_the_providers_stream_is_told_in_the_clients_words(client: str, provider: str):
     """With its text, and it counts as upstream."""
-    told = {
-        "chat": b'data: {"error":{"message":"we are overloaded","type":"server_error"}}\n\n',
-        "messages": b'event: error\ndata: {"type":"error","error":{"type":"overloaded_error",'
-        b'"message":"we are overloaded"}}\n\n',
-        "responses": b'event: error\ndata: {"type":"error","code":"server_error","message":"we are overloaded"}\n\n',
-    }[provider]
-    gateway = gateway_of(event_stream(told))
+    wire = STREAMS[provider](ANSWERS["text"])
+    gateway = gateway_of(event_stream(wire[: wire.index(b"\n\n") + 2] + ERROR_EVENTS[provider]))
     answer = await gateway.post(PATHS[client], ask(client, MODELS[client, provider], stream=True))
     error = check(client, answer.body).error
     assert error is not None
@@ -572,3 +575,73 @@ async def test_the_loop_goes_on_while_a_big_body_is_translated(is_big: bool, mon
     assert {name: thread == here for name, thread in threads.items()} == dict.fromkeys(
         ("__init__", "request", "body"), not is_big
     )
+
+
+NATIVE = {"chat": "chatty", "messages": "wordy", "responses": "modern"}
+ROUTES = [*((client, provider, model) for (client, provider), model in MODELS.items())]
+ROUTES += [(client, client, model) for client, model in NATIVE.items()]
+
+
+@pytest.mark.parametrize("step", [None, 7])
+@pytest.mark.parametrize(("client", "provider", "model"), ROUTES)
+async def test_an_error_that_begins_a_stream_is_tried_again(client: str, provider: str, model: str, step: int | None):
+    """Nothing was told yet: like the status that it stands for, however it was cut; the client sees the good stream."""
+    error, wire = ERROR_EVENTS[provider], STREAMS[provider](ANSWERS["text"])
+    pieces = [error] if step is None else [error[at : at + step] for at in range(0, len(error), step)]
+    failed = event_stream(*pieces, None)
+    gateway = gateway_of(failed, event_stream(wire))
+    answer = await gateway.post(PATHS[client], ask(client, model, stream=True))
+    assert (answer.status, len(gateway.transport.requests)) == (200, 2)
+    said = check(client, answer.body)
+    assert (said.text, said.error) == ("".join(ANSWERS["text"].text), None)
+    assert failed.stream.closed  # type: ignore[union-attr]
+    assert gateway.ledger.outcome is Outcome.OK
+
+
+@pytest.mark.parametrize(("client", "provider", "model"), ROUTES)
+async def test_an_error_that_begins_every_stream_is_told_at_last(client: str, provider: str, model: str):
+    """As it came, or in the client's words; it counts as upstream."""
+    gateway = Gateway(lambda _: event_stream(ERROR_EVENTS[provider]), CONFIG + MORE)
+    answer = await gateway.post(PATHS[client], ask(client, model, stream=True))
+    assert (answer.status, answer.complete, len(gateway.transport.requests)) == (200, True, 3)
+    assert b"we are overloaded" in answer.body
+    assert client != provider or answer.body == ERROR_EVENTS[provider]
+    assert gateway.ledger.outcome is Outcome.UPSTREAM
+
+
+@pytest.mark.parametrize(
+    "wire",
+    [
+        b'data: {"error":{"message":"no","type":"invalid_request_error"}}\n\n',
+        b": thinking\n\n" + ERROR_EVENTS["chat"],
+        b'data: {"choices":[{"index":0,"delta":{"content":"\\"error\\": no"}}]}\n\n' + ERROR_EVENTS["chat"],
+    ],
+)
+async def test_a_stream_that_stands_for_no_new_try_passes_as_it_came(wire: bytes):
+    """The fault of the request, an error behind anything that was told, even a comment, and a text about an error."""
+    gateway = gateway_of(event_stream(wire))
+    answer = await gateway.post(PATHS["chat"], ask("chat", "chatty", stream=True))
+    assert answer.body == wire
+    assert gateway.ledger.outcome is Outcome.UPSTREAM
+
+
+@pytest.mark.parametrize("cut", [b"", b'data: {"cho'])
+async def test_a_stream_that_breaks_before_its_first_event_is_another_target_s(cut: bytes):
+    """Like an answer that never came: a provider that may be working on the request is not asked again."""
+    targets = '{ provider = "up" }, { provider = "down" }'
+    config = f'{CONFIG}[[models]]\nname = "either"\ntargets = [{targets}]\n'
+    wire = STREAMS["messages"](ANSWERS["text"])
+    answers = [event_stream(*([cut] if cut else []), httpx.ReadError("reset")), event_stream(wire)]
+    gateway = Gateway(lambda _: answers.pop(0), config)
+    answer = await gateway.post(PATHS["chat"], ask("chat", "either", stream=True))
+    assert check_chat(answer.body, include_usage=True).text == "".join(ANSWERS["text"].text)
+    assert [request.url.host for request, _ in gateway.transport.requests] == ["up.invalid", "down.invalid"]
+
+
+async def test_a_client_that_leaves_before_the_first_event_cancels_the_provider():
+    """Also while the head of a stream is there and nothing else."""
+    up = event_stream(None)
+    gateway = gateway_of(up)
+    await gateway.post(PATHS["chat"], ask("chat", "chatty", stream=True), leave_after=0)
+    assert gateway.ledger.outcome is Outcome.CANCELLED
+    assert up.stream.closed  # type: ignore[union-attr]

@@ -27,7 +27,7 @@ from gateway.metrics.self_test import verify_this_machine
 from gateway.metrics.worker_file import WorkerFile
 from gateway.serving import run_dir as run_dirs
 from gateway.serving.drain import Drain
-from gateway.serving.processes import allow_open_files, process_started
+from gateway.serving.processes import allow_open_files, keep_freed_memory, process_started
 from gateway.serving.sampling import SamplingThread
 from gateway.upstream.client import Upstreams
 from gateway.upstream.transports import transport_for
@@ -37,6 +37,10 @@ _STDOUT = 1
 _FLUSH_S = 2.0
 # A dead sampler's place is taken within this time.
 _ELECTION_S = 1.0
+
+# Two copies each of a few dozen prompts of 100 KB, which are under way at the same time in a busy worker.
+_KEPT_BYTES = 8 << 20
+_LARGEST_KEPT_BYTES = 4 << 20
 
 WorkerTask = Callable[[], contextlib.AbstractAsyncContextManager[None]]
 
@@ -56,6 +60,7 @@ def start_worker(
     the application runs.
     """
     allow_open_files()
+    keep_freed_memory(most=_KEPT_BYTES, largest=_LARGEST_KEPT_BYTES)
     slot = claim.slot()
     pid = os.getpid()
     started = process_started(pid)

@@ -9,7 +9,7 @@ UNSHARE := unshare --net --map-root-user
 ALONE = $(if $(shell $(UNSHARE) echo yes 2>/dev/null),$(UNSHARE) sh -c 'ip link set lo up && exec "$$0" "$$@"')
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all pytest lint types imports unit properties regressions e2e bench peers peers-install bench-guard scale viewer pictures docs hang-up reconcile torture mutation real-model agents clients lock clean
+.PHONY: help run test test-all pytest lint types imports unit properties regressions e2e bench peers peers-install bench-guard scale viewer with-dashboard pictures docs hang-up reconcile torture mutation real-model agents clients lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -78,6 +78,9 @@ scale: $(VENV)/test.stamp ## measure what grows: workers, open streams, models, 
 
 viewer: $(VENV)/test.stamp ## measure what the dashboard costs and how quick it is (about three minutes)
 	@$(BIN)/python benchmarks/viewer.py --frames 20000
+
+with-dashboard: $(VENV)/test.stamp ## measure what requests pay for a dashboard, with intervals of confidence (about six minutes)
+	@$(BIN)/python -m benchmarks.with_dashboard
 
 pictures: $(VENV)/test.stamp ## make the pictures of README and docs from a real run (about seven minutes)
 	@$(BIN)/python docs/make_pictures.py

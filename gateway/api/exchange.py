@@ -1,11 +1,12 @@
 """The road of a counted request up to its response: authenticate, read, parse, route."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from litestar import Request
 from litestar.di import NamedDependency
 from litestar.params import SkipValidation
-from litestar.types import ASGIApp, HTTPScope
+from litestar.types import ASGIApp
 
 from gateway.api.body import ClientLeft, read_body
 from gateway.api.context import Exchange
@@ -42,12 +43,13 @@ async def _plan(request: Request[Any, Any, Any], exchange: Exchange, dialect: Di
     services, lease = exchange.services, exchange.lease
     headers = request.scope["headers"]
     services.authenticator.authenticate(headers, request.scope["client"])
-    encoding = dict(headers).get(b"content-encoding", b"identity").strip().lower()
+    named = dict(headers)
+    encoding = named.get(b"content-encoding", b"identity").strip().lower()
     if encoding not in (b"identity", b""):
         raise InvalidRequest(
             f"The request body has the content-encoding {encoding.decode('latin-1'):.60}; send it without one."
         )
-    length, ends_by_it = _declared_length(request.scope)
+    length, ends_by_it = _declared_length(named, request.scope["http_version"])
     body = await read_body(request.receive, length, services.max_body_bytes, ends_by_length=ends_by_it)
     head = parse_head(body)
     lease.model = head.model
@@ -60,14 +62,13 @@ async def _plan(request: Request[Any, Any, Any], exchange: Exchange, dialect: Di
     return plan
 
 
-def _declared_length(scope: HTTPScope) -> tuple[int, bool]:
+def _declared_length(named: Mapping[bytes, bytes], http_version: str) -> tuple[int, bool]:
     """The content-length in bytes, or 0, and whether the body is over when that many have come.
 
     Beside a transfer coding the length means nothing (RFC 9112, section 6.3). In HTTP/2 the end comes by itself, often
     later, and the server resets a stream whose end nobody has read.
     """
-    named = dict(scope["headers"])
     length = named.get(b"content-length", b"")
     if not length.isdigit() or b"transfer-encoding" in named:
         return 0, False
-    return int(length), scope["http_version"].startswith("1")
+    return int(length), http_version.startswith("1")

@@ -60,7 +60,7 @@ _OF_THE_BODY = frozenset({b"content-type", b"content-encoding", b"content-digest
 
 def for_provider(client_headers: Iterable[tuple[bytes, bytes]]) -> RawHeaders:
     """Return the client's headers that are passed on; names are lower case, as ASGI gives them."""
-    return _filtered(client_headers, _NEVER_UP)
+    return _filtered(list(client_headers), _NEVER_UP)
 
 
 # What only a provider of the client's own protocol understands, and the SDK's account of itself.
@@ -75,7 +75,7 @@ def for_other_protocol(headers: RawHeaders) -> RawHeaders:
 
 def for_client(provider_headers: Iterable[tuple[bytes, bytes]]) -> RawHeaders:
     """Return the provider's headers that are passed on, with their names in lower case, as ASGI wants them."""
-    return _filtered(((name.lower(), value) for name, value in provider_headers), _NEVER_DOWN)
+    return _filtered([(name.lower(), value) for name, value in provider_headers], _NEVER_DOWN)
 
 
 def without_body_headers(headers: RawHeaders) -> RawHeaders:
@@ -83,16 +83,12 @@ def without_body_headers(headers: RawHeaders) -> RawHeaders:
     return [header for header in headers if header[0] not in _OF_THE_BODY]
 
 
-def _filtered(headers: Iterable[tuple[bytes, bytes]], dropped: frozenset[bytes]) -> RawHeaders:
-    kept = []
-    named_by_connection: set[bytes] = set()
-    for name, value in headers:
-        if name not in dropped:
-            kept.append((name, value))
-        elif name == b"connection":
-            named_by_connection.update(token.strip().lower() for token in value.split(b","))
-    if named_by_connection:
-        kept = [(name, value) for name, value in kept if name not in named_by_connection]
+def _filtered(headers: list[tuple[bytes, bytes]], dropped: frozenset[bytes]) -> RawHeaders:
+    kept = [header for header in headers if header[0] not in dropped]
+    connection = [value for name, value in headers if name == b"connection"]
+    if connection:
+        named_by_connection = {token.strip().lower() for value in connection for token in value.split(b",")}
+        kept = [header for header in kept if header[0] not in named_by_connection]
     return kept
 
 

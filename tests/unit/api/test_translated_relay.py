@@ -13,6 +13,7 @@ from gateway.api.interruption import Reason
 from gateway.metrics.outcome import Outcome
 from gateway.protocol.translation import Translation
 from gateway.upstream.big_bodies import BIG_BYTES
+from gateway.protocol.signature import WRAPPED
 from tests.support.asgi import CONFIG, Gateway, event_stream, response
 from tests.support.grammar import check, check_chat, frames
 from tests.support.native import ANSWERS, BODIES, STREAMS
@@ -492,7 +493,7 @@ async def test_complaint_20_headers_reach_a_provider_of_the_same_protocol(operat
 
 async def test_complaint_17_a_stand_in_does_not_get_the_signature_of_the_provider_that_failed():
     """The history of an Anthropic answer goes to Anthropic first; the OpenAI target behind it gets it without."""
-    item = {"type": "reasoning", "id": "rs_1_0", "summary": [], "encrypted_content": "gateway.messages.SIG1=="}
+    item = {"type": "reasoning", "id": "rs_1_0", "summary": [], "encrypted_content": f"{WRAPPED}messages.SIG1=="}
     turn = {"role": "user", "content": "go on"}
     gateway = Gateway(
         lambda request: (
@@ -509,7 +510,7 @@ async def test_complaint_17_a_stand_in_does_not_get_the_signature_of_the_provide
     assert answer.status == 200
     (first, translated), (second, native) = gateway.transport.requests
     assert (first.url.host, second.url.host) == ("down.invalid", "modern.invalid")
-    assert b"gateway." not in translated
+    assert WRAPPED.encode() not in translated
     assert json.loads(native)["input"] == [turn]
 
 

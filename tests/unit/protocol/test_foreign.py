@@ -10,6 +10,7 @@ from gateway.protocol.anthropic_tokens import COUNT_TOKENS
 from gateway.protocol.dialect import Dialect
 from gateway.protocol.openai_chat import CHAT
 from gateway.protocol.openai_responses import RESPONSES
+from gateway.protocol.signature import WRAPPED
 from gateway.protocol.translation import Translation
 from tests.support.native import ANSWERS, BODIES
 from tests.support.translating import ASKS
@@ -19,9 +20,9 @@ CALL = {"type": "tool_use", "id": "t", "name": "f", "input": {"a": 1.50}}
 ASKED = {"role": "user", "content": "hi"}
 RESULT = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": "1"}]}
 FOREIGN = [
-    {"type": "thinking", "thinking": "Hm", "signature": "gateway.chat.xai S"},
+    {"type": "thinking", "thinking": "Hm", "signature": f"{WRAPPED}chat.xai S"},
     {"type": "thinking", "thinking": "Hm", "signature": ""},
-    {"type": "redacted_thinking", "data": "gateway.responses+redacted.gAAA"},
+    {"type": "redacted_thinking", "data": f"{WRAPPED}responses+redacted.gAAA"},
 ]
 
 
@@ -62,8 +63,8 @@ def test_a_thinking_budget_goes_with_the_thinking_before_an_answered_call():
 @pytest.mark.parametrize(
     "item",
     [
-        {"type": "reasoning", "id": "rs_1_0", "summary": [], "encrypted_content": "gateway.messages.SIG1=="},
-        {"type": "reasoning", "summary": [], "encrypted_content": "gateway.chat+redacted.xai D"},
+        {"type": "reasoning", "id": "rs_1_0", "summary": [], "encrypted_content": f"{WRAPPED}messages.SIG1=="},
+        {"type": "reasoning", "summary": [], "encrypted_content": f"{WRAPPED}chat+redacted.xai D"},
         {"type": "reasoning", "id": "rs_chatcmpl-1_0", "summary": [{"type": "summary_text", "text": "Hm"}]},
     ],
 )
@@ -95,15 +96,15 @@ def test_complaint_17_a_chat_provider_gets_no_details_of_another_maker(provider:
     ("dialect", "body"),
     [
         (MESSAGES, {"messages": [{"role": "assistant", "content": [NATIVE, CALL]}, RESULT]}),
-        (MESSAGES, {"messages": [{"role": "user", "content": '"signature":"" and "gateway.chat.x"'}]}),
+        (MESSAGES, {"messages": [{"role": "user", "content": f'"signature":"" and "{WRAPPED}chat.x"'}]}),
         (MESSAGES, {"messages": [{"role": "assistant", "content": [{**CALL, "input": {"signature": ""}}]}]}),
-        (MESSAGES, {"messages": [{"role": "user", "content": "gateway.chat.x"}]}),
-        (MESSAGES, {"messages": "gateway.chat.x"}),
-        (MESSAGES, {"model": "gateway.chat.x"}),
-        (RESPONSES, {"input": "gateway.chat.x"}),
+        (MESSAGES, {"messages": [{"role": "user", "content": f"{WRAPPED}chat.x"}]}),
+        (MESSAGES, {"messages": f"{WRAPPED}chat.x"}),
+        (MESSAGES, {"model": f"{WRAPPED}chat.x"}),
+        (RESPONSES, {"input": f"{WRAPPED}chat.x"}),
         (RESPONSES, {"input": [{"type": "item_reference", "id": "rs_1_0"}]}),
-        (CHAT, {"messages": [{"role": "user", "content": "gateway.chat.x"}]}),
-        (CHAT, {"input": "gateway.chat.x"}),
+        (CHAT, {"messages": [{"role": "user", "content": f"{WRAPPED}chat.x"}]}),
+        (CHAT, {"input": f"{WRAPPED}chat.x"}),
     ],
 )
 def test_a_body_without_foreign_reasoning_keeps_its_bytes(dialect: Dialect, body: dict[str, Any]):

@@ -483,8 +483,8 @@ def test_a_plain_json_answer_is_asked_for_where_it_can_be():
 def test_reasoning_that_openai_encrypted_goes_back_to_it():
     """An Anthropic client carries it in its signatures; the readable part in the summary."""
     blocks = [
-        {"type": "thinking", "thinking": "Plan.", "signature": "gateway.responses.ENC"},
-        {"type": "redacted_thinking", "data": "gateway.responses+redacted.RED"},
+        {"type": "thinking", "thinking": "Plan.", "signature": "SIGNED-BY-ANOTHER-PROVIDER.responses.ENC"},
+        {"type": "redacted_thinking", "data": "SIGNED-BY-ANOTHER-PROVIDER.responses+redacted.RED"},
         {"type": "text", "text": "a"},
     ]
     history = [USER, {"role": "assistant", "content": blocks}, USER]

@@ -26,6 +26,14 @@ def eventually(condition: Callable[[], Any], what: str) -> Any:
         time.sleep(0.02)
 
 
+def runs(pid: int) -> bool:
+    """Whether a process lives; a zombie does not."""
+    try:
+        return b") Z " not in Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:
+        return False
+
+
 def clean_environment(folder: Path) -> dict[str, str]:
     """An environment without keys or proxies, whose run directories are in `folder`."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}

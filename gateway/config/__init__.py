@@ -2,7 +2,8 @@
 
 from gateway.config.describe import describe_settings
 from gateway.config.example import DEFAULT_TOML
-from gateway.config.load import check_exposure, is_loopback, load
+from gateway.config.exposure import check_exposure, is_loopback
+from gateway.config.load import load
 from gateway.config.settings import (
     ClientKey,
     Headers,

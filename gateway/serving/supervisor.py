@@ -17,7 +17,7 @@ from types import FrameType
 import msgspec
 import psutil
 import structlog
-from granian.constants import Interfaces
+from granian.constants import Interfaces, SSLProtocols
 
 from gateway.config import Settings, check_exposure
 from gateway.errors import ConfigError, ServeError
@@ -51,12 +51,18 @@ _AFTER_GRACE_S = 5
 def address_of(settings: Settings) -> str:
     """Return the URL that clients use."""
     host = settings.server.host
-    return f"http://{f'[{host}]' if ':' in host else host}:{settings.server.port}"
+    scheme = "https" if settings.server.tls_cert else "http"
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{settings.server.port}"
 
 
 def listening_at(settings: Settings, address: tuple[str, int]) -> Settings:
-    """Return the settings with the IP address and the port that are really listened on."""
+    """Return the settings with the IP address and the port that are really listened on.
+
+    With TLS the host stays as it is written: a certificate is for a name.
+    """
     host, port = address
+    if settings.server.tls_cert:
+        host = settings.server.host
     return msgspec.structs.replace(settings, server=msgspec.structs.replace(settings.server, host=host, port=port))
 
 
@@ -133,6 +139,8 @@ def supervise(
     def read_settings_again() -> int:
         try:
             found = reload()
+            if bool(found.server.tls_cert) != bool(settings.server.tls_cert):
+                raise ReloadRefused("server.tls_cert has come or gone, which takes a restart")
             if found.server.workers != settings.server.workers:
                 log.warning("server.workers is another number now, which takes a restart")
             found = listening_at(found, (settings.server.host, settings.server.port))
@@ -143,7 +151,15 @@ def supervise(
         for warning in found.warnings:
             log.warning(warning)
         loader.settings = found
+        use_tls(found)
         return _kill_after_s(found)
+
+    def use_tls(found: Settings) -> None:
+        """The files may be others now, also behind a link of the same name."""
+        cert, key = found.server.tls_cert, found.server.tls_key
+        if cert is not None and key is not None:
+            # Some clients in use know nothing newer than TLS 1.2, and nothing is wrong with it.
+            server.build_ssl_context(Path(cert), Path(key), None, SSLProtocols.tls12, None, [], False)
 
     server = WorkerServer(
         listeners,
@@ -156,6 +172,7 @@ def supervise(
         backpressure=_MOST_CONNECTIONS,
         workers_kill_timeout=_kill_after_s(settings),
     )
+    use_tls(settings)
     # Granian's own, a threading.Event, can hang for good when signals follow each other quickly.
     server.main_loop_interrupt = interrupt = Interrupt()  # type: ignore[assignment]
     try:

@@ -104,10 +104,11 @@ def running_gateway(
     *arguments: str,
     command: list[str] | None = None,
     runtime: Path | None = None,
+    kind: type[RunningGateway] = RunningGateway,
 ) -> Iterator[RunningGateway]:
     """Start a gateway with the configuration and stop it at the end, by whatever means it takes.
 
-    `runtime` is where run directories go, if not in `folder`.
+    `runtime` is where run directories go, if not in `folder`; `kind` knows how to find out that it is ready.
     """
     runtime = runtime or folder
     file = folder / "test.toml"
@@ -136,7 +137,7 @@ def running_gateway(
             stderr=subprocess.STDOUT,
         )
         try:
-            yield RunningGateway(process, runtime, log)
+            yield kind(process, runtime, log)
         finally:
             process.terminate()
             try:

@@ -1,10 +1,14 @@
 """Who can reach an address, and whether that asks for client keys."""
 
 import ipaddress
+from typing import Final
 from urllib.parse import urlsplit
 
 from gateway.config.settings import Settings
 from gateway.errors import ConfigError
+
+# Never delegated to anybody: RFC 6761, RFC 6762, and ICANN's reservation of .internal, which Docker uses.
+_PRIVATE_DOMAINS: Final = frozenset({"localhost", "local", "internal", "test", "invalid"})
 
 
 def check_exposure(settings: Settings) -> None:
@@ -27,6 +31,18 @@ def is_loopback(host: str) -> bool:
         return False
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
     return (mapped or address).is_loopback
+
+
+def is_public_name(host: str) -> bool:
+    """Whether a host may be a name that anybody on the internet can register, and point to any address."""
+    name = host.lower().rstrip(".")
+    if "." not in name or name.rpartition(".")[2] in _PRIVATE_DOMAINS:
+        return False
+    try:
+        ipaddress.ip_address(name.strip("[]"))
+    except ValueError:
+        return True
+    return False
 
 
 def is_sent_in_the_clear(url: str) -> bool:

@@ -150,6 +150,17 @@ def test_a_bad_file_is_refused_and_the_old_one_serves_on(tmp_path: Path):
         assert connection.getresponse().status == 401
 
 
+def test_a_file_that_takes_the_keys_away_is_refused_while_others_can_reach_us(tmp_path: Path):
+    """It names another host as well, but what is listened on is the old one."""
+    file = tmp_path / "test.toml"
+    keys = '[server]\nhost = "0.0.0.0"\n[[keys]]\nname = "a"\nkey = "a-key-for-clients"\n'
+    with running_gateway(tmp_path, keys) as gateway:
+        file.write_text('[server]\nhost = "127.0.0.1"\n')
+        gateway.process.send_signal(signal.SIGHUP)
+        eventually(lambda: said(gateway, "configuration refused, the old one stays"), "the refusal")
+        assert "is open to others and there are no client keys" in gateway.log.read_text()
+
+
 def test_a_terminal_that_hangs_up_costs_no_worker(tmp_path: Path):
     """SIGHUP reaches the whole group: the supervisor reloads, and its workers do not fall over."""
     with running_gateway(tmp_path) as gateway:

@@ -425,10 +425,13 @@ def test_the_example_loads_uncommented(load_text: Load, tmp_path: Path) -> None:
     assert settings.warnings == ()
 
 
-def test_listening_to_others_needs_keys_or_consent(load_text: Load) -> None:
-    """A host that others reach is refused unless there are client keys or no_auth."""
-    environ = {"GATEWAY_HOST": "0.0.0.0"}
-    with pytest.raises(ConfigError):
+@pytest.mark.parametrize(
+    "host", ["0.0.0.0", "::", "0", "192.0.2.7", "2001:db8::1", "::ffff:192.0.2.7", "my.host", "127.1"]
+)
+def test_listening_to_others_needs_keys_or_consent(load_text: Load, host: str) -> None:
+    """A host that others reach, or that might be one, is refused unless there are client keys or no_auth."""
+    environ = {"GATEWAY_HOST": host}
+    with pytest.raises(ConfigError, match="no client keys"):
         load_text("", environ)
     check_exposure(load_text("no_auth = true", environ))
     check_exposure(load_text('[[keys]]\nname = "a"\nkey = "0123456789"', environ))

@@ -18,6 +18,7 @@ All state belongs to the main thread; signal handlers and Granian's watcher thre
 """
 
 import contextlib
+import math
 import os
 import signal
 import socket
@@ -156,14 +157,16 @@ class WorkerServer(MPServer):
         """End a worker that has not begun to work."""
         worker.interrupt_by_parent = True
         worker.inner.kill()
-        self._retiring.append((worker, time.monotonic()))
+        self._retiring.append((worker, math.inf))
 
     def _kill_outstayers(self) -> None:
-        self._retiring = [(worker, until) for worker, until in self._retiring if worker.inner.exitcode is None]
-        for worker, until in self._retiring:
+        left = [(worker, until) for worker, until in self._retiring if worker.inner.exitcode is None]
+        for place, (worker, until) in enumerate(left):
             if time.monotonic() > until:
                 log.warning("killing a worker that does not end", pid=worker.inner.pid)
                 worker.inner.kill()
+                left[place] = worker, math.inf
+        self._retiring = left
 
     def _replace_ended(self) -> None:
         for index, worker in enumerate(self.wrks):

@@ -196,12 +196,10 @@ def supervise(
     try:
         server.serve(target_loader=loader, wrap_loader=False)
     except SystemExit as leaving:
-        # Told to end before Granian took the signals over.
+        # Without a code it was told to end before Granian took the signals over; with one, a worker has ended by
+        # itself, which is a failure only if the server gave up for it.
         if not leaving.code:
             raise
-        # Or a worker ended by itself just when all were told to.
-        if server.gave_up:
-            raise ServeError("The workers kept failing, so the server gave up; the log above says more.") from None
     finally:
         sampling.stop()
         if sink is not None:
@@ -211,6 +209,8 @@ def supervise(
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, _ignore)
     interrupt.close()
+    if server.gave_up:
+        raise ServeError("The workers kept failing, so the server gave up; the log above says more.")
     return 0
 
 

@@ -55,7 +55,7 @@ def start_worker(
     """Return the application of this worker; when it shuts down, the files are closed and the last lines written.
 
     With `quiet` nothing is written to stdout, because a dashboard owns the terminal. `background` is entered while
-    the application runs; `on_ready` is called when it begins to.
+    the application runs; `on_ready` is called when it begins to: this worker has a supervisor that may let it retire.
     """
     allow_open_files()
     slot = claim.slot()
@@ -94,10 +94,11 @@ def start_worker(
                 on_ready()
             yield
 
-    app = Leaving(create_app(services, lifespan=[files]))
+    app = create_app(services, lifespan=[files])
+    leaving = Leaving(app)
 
     def leave() -> None:
-        app.is_leaving = True
+        leaving.is_leaving = True
 
     def begin() -> None:
         services.draining = True
@@ -106,7 +107,8 @@ def start_worker(
         services.running.interrupt_all(Reason.SHUTDOWN)
 
     Drain(settings.server.grace_s, leave, begin, cut).install()
-    return app
+    # Other servers tell the kind of an application by the kind of its method.
+    return app if on_ready is None else leaving
 
 
 class Leaving:

@@ -49,7 +49,7 @@ _MOST_YOUNG_DEATHS: Final = 3
 
 
 class WorkerServer(MPServer):
-    """Serves on bound sockets, one for each worker; workers send their pid, as 8 bytes, into `ready` when they are.
+    """Serves on listening sockets, one for each worker; workers send their pid, as 8 bytes, into `ready` when they are.
 
     `prepare_reload` is called before workers are replaced; it returns the seconds after which a worker that was told to
     end is killed, as `workers_kill_timeout` says at first, or raises ReloadRefused. `gave_up` tells of a crash loop.
@@ -75,10 +75,7 @@ class WorkerServer(MPServer):
         self._young_deaths = 0
 
     def _init_shared_socket(self) -> None:
-        # From here on clients wait for the workers to start.
-        for listener in self._listeners:
-            listener.listen(BACKLOG)
-        self._ssp = None
+        """Granian would bind one here; ours listen already."""
 
     def _drop_shared_socket(self) -> None:
         for listener in self._listeners:

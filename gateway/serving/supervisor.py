@@ -32,7 +32,7 @@ from gateway.serving.interrupt import Interrupt
 from gateway.serving.loader import WorkerLoader
 from gateway.serving.processes import die_with_parent
 from gateway.serving.sampling import SamplingThread
-from gateway.serving.server import ReloadRefused, WorkerServer
+from gateway.serving.server import BACKLOG, ReloadRefused, WorkerServer
 
 log = structlog.get_logger("gateway.supervisor")
 
@@ -67,11 +67,13 @@ def listening_at(settings: Settings, address: tuple[str, int]) -> Settings:
 
 
 def listen_at(host: str, port: int, count: int, environ: Mapping[str, str]) -> list[socket.socket]:
-    """Return sockets that are bound to the host and port, to a free one for port 0; raises ServeError if that fails.
+    """Return sockets that listen on the host and port, on a free one for port 0; raises ServeError if that fails.
 
     A name becomes the first of its addresses. The kernel deals connections out evenly to all of the sockets; where it
-    does not, they are one and the same. The first is bound plainly, which fails if anyone listens there, a gateway
-    included; only then it is shared.
+    does not, they are one and the same. Clients wait from now on for the workers that accept them.
+
+    The first socket listens alone, which fails if anyone else does, a gateway included; only then it is shared. (Bound
+    it is not yet alone: SO_REUSEADDR, without which a restart would have to wait, lets others bind until it listens.)
     """
     try:
         # IPv4 first: `localhost` is both, and 127.0.0.1 is what people and their clients write for it.
@@ -80,18 +82,19 @@ def listen_at(host: str, port: int, count: int, environ: Mapping[str, str]) -> l
         reason = getattr(error, "strerror", None) or error
         raise ServeError(f"The host {host} is not known: {reason}.") from None
     family, _, _, _, address = found[0]
-    sockets = [socket.socket(family, socket.SOCK_STREAM)]
+    sockets: list[socket.socket] = []
     try:
-        sockets[0].setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sockets[0].bind(address)
-        if sys.platform != "linux":
-            return sockets * count
-        sockets[0].setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         while len(sockets) < count:
-            sockets.append(socket.socket(family, socket.SOCK_STREAM))
-            sockets[-1].setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            sockets[-1].setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            sockets[-1].bind(sockets[0].getsockname())
+            listener = socket.socket(family, socket.SOCK_STREAM)
+            sockets.append(listener)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if len(sockets) > 1:
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            listener.bind(sockets[0].getsockname() if len(sockets) > 1 else address)
+            listener.listen(BACKLOG)
+            if sys.platform != "linux":
+                return sockets * count
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     except OSError as error:
         for listener in sockets:
             listener.close()

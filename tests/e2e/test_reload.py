@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import select
 import signal
 import socket
 import threading
@@ -88,6 +89,9 @@ class Load:
     def _run(self, keep: bool) -> None:
         connection = self._connection()
         while not self._stop.is_set():
+            # Every pool looks whether the server has closed a connection while it was idle.
+            if connection.sock is not None and select.select([connection.sock], [], [], 0)[0]:
+                connection.close()
             try:
                 connection.request("POST", "/v1/chat/completions", json.dumps(ECHO))
                 answer = connection.getresponse()

@@ -95,6 +95,8 @@ class Upstream:
                 if leaving.done():
                     raise ConnectionResetError
                 leaving.cancel()
+                # Until it has ended, nobody else may read.
+                await asyncio.wait([leaving])
             usage = b'"usage":{"prompt_tokens":11,"completion_tokens":7,"total_tokens":18}'
             asked = b'data: {"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[],%s}\n\n'
             writer.write(piece_of(STOP) + piece_of(asked % usage) + piece_of(DONE) + b"0\r\n\r\n")

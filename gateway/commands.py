@@ -1,5 +1,6 @@
 """What `serve` and `top` do once the command line and the settings are read."""
 
+import contextlib
 import io
 import os
 import sys
@@ -39,20 +40,23 @@ def serve(
     from gateway.serving import supervisor
 
     _open_closed_streams()
-    address = supervisor.claim_address(settings.server.host, settings.server.port, environ)
-    settings = supervisor.listening_at(settings, address)
+    server = settings.server
+    listeners = supervisor.listen_at(server.host, server.port, server.workers, environ)
+    settings = supervisor.listening_at(settings, supervisor.address_at(listeners[0]))
 
     if not dashboard:
-        sys.stderr.write(greeting(settings))
-        return supervisor.serve_in_foreground(settings, environ=environ, reload=reload)
-    with supervisor.DetachedSupervisor(settings, environ=environ, reload=reload) as server:
+        # Whoever starts it with nowhere to write to does not want to be greeted.
+        with contextlib.suppress(OSError):
+            sys.stderr.write(greeting(settings))
+        return supervisor.serve_in_foreground(settings, listeners, environ=environ, reload=reload)
+    with supervisor.DetachedSupervisor(settings, listeners, environ=environ, reload=reload) as running:
         os.nice(_NICENESS)
         # The screen shows the address and a request to try by itself.
         _, *welcome, _ = greeting(settings).splitlines()
-        _show(server.instance, environ, server_exit=server.exit_code, welcome=welcome)
-        code = server.exit_code()
+        _show(running.instance, environ, server_exit=running.exit_code, welcome=welcome)
+        code = running.exit_code()
         if code:
-            raise ServeError(f"The server ended with code {code}. {server.last_words()}")
+            raise ServeError(f"The server ended with code {code}. {running.last_words()}")
     return 0
 
 

@@ -2,7 +2,8 @@
 
 from gateway.config.describe import describe_settings
 from gateway.config.example import DEFAULT_TOML
-from gateway.config.load import check_exposure, is_loopback, load
+from gateway.config.exposure import check_exposure, is_loopback, is_public_name
+from gateway.config.load import load
 from gateway.config.settings import (
     ClientKey,
     Headers,
@@ -33,5 +34,6 @@ __all__ = [
     "check_exposure",
     "describe_settings",
     "is_loopback",
+    "is_public_name",
     "load",
 ]

@@ -21,6 +21,7 @@ def _settings(settings: Settings) -> list[tuple[str, ...]]:
     return [
         ("file", settings.source or "none; the providers come from the environment"),
         ("listen", f"{server.host} port {server.port}, {server.workers} worker{'s' if server.workers > 1 else ''}"),
+        ("tls", f"certificate {server.tls_cert}, key {server.tls_key}" if server.tls_cert else "none: plain HTTP"),
         ("limits", f"body {server.max_body_mb} MB, grace {server.grace_s:g} s"),
         ("timeouts", f"connect {timeouts.connect:g} s, first byte {timeouts.first_byte:g} s, idle {timeouts.idle:g} s"),
         ("keep-alive", f"after {timeouts.keep_alive:g} s of silence" if timeouts.keep_alive else "none"),
@@ -31,7 +32,12 @@ def _settings(settings: Settings) -> list[tuple[str, ...]]:
 
 def _provider(provider: Provider) -> tuple[str, ...]:
     key = f"key {provider.api_key} ({provider.api_key.source})" if provider.api_key else "no key"
-    return provider.name, provider.kind, provider.base_url or "built in", key
+    files = (
+        ("trusts only", provider.ca_file),
+        ("shows", provider.client_cert),
+    )
+    tls = ", ".join(f"{what} {path}" for what, path in files if path is not None)
+    return provider.name, provider.kind, provider.base_url or "built in", key, tls
 
 
 def _model(model: Model) -> tuple[str, ...]:

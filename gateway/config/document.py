@@ -33,6 +33,9 @@ class ProviderTable(msgspec.Struct, frozen=True):
     transport: Transport = "lean"
     usage: bool = True
     protocols: tuple[Protocol, ...] | None = None
+    ca_file: Text | None = None
+    client_cert: Text | None = None
+    client_key: Text | None = None
 
 
 class KeyTable(msgspec.Struct, frozen=True):
@@ -41,6 +44,7 @@ class KeyTable(msgspec.Struct, frozen=True):
     name: Text
     key: str | None = None
     key_env: Text | None = None
+    key_file: Text | None = None
     sha256: str | None = None
 
 

@@ -17,6 +17,8 @@ port = 8000
 workers = 1                   # processes, 1 to 64
 max_body_mb = 32              # longest request body
 grace_s = 30                  # how long running streams may finish after SIGTERM
+# tls_cert = "server.pem"     # serve https: certificate and chain, PEM, relative to this file, read again on SIGHUP
+# tls_key = "server.key"      # its key, PEM, without a passphrase
 
 [timeouts]                    # seconds; there is no total limit on a stream
 connect = 5.0
@@ -45,7 +47,10 @@ ring = 1000                   # records kept per worker for the dashboard
 # base_url = "https://api.openai.com/v1"
 # api_key_env = "OPENAI_API_KEY"
 # headers = { "x-team" = "search" }     # extra headers, sent as they are
-# transport = "lean"                    # lean | httpcore (HTTP/2, proxies)
+# transport = "lean"                    # lean | httpcore (HTTP/2; HTTPS_PROXY and NO_PROXY, for https only)
+# ca_file = "authority.pem"             # the authorities to trust for this provider in place of the public ones
+# client_cert = "client.pem"            # what to show to a provider that asks for a certificate, and its key
+# client_key = "client.key"
 # usage = true                          # ask for token usage where the client did not, and withhold that chunk
 # protocols = ["chat", "responses"]     # what it speaks: chat, responses, messages; other clients get the first of it
 #
@@ -80,7 +85,7 @@ ring = 1000                   # records kept per worker for the dashboard
 #   { provider = "ollama", model = "llama3.2" },
 # ]
 
-# Client keys; without any, everyone who reaches the port is let in. One of key_env, sha256 (of the key, in hex) or key.
+# Client keys; without any, everyone who reaches the port is let in. One of key_env, key_file, sha256 (in hex) or key.
 # no_auth = true, above the first [section], lets the gateway listen beyond loopback without them.
 #
 # [[keys]]

@@ -1,17 +1,19 @@
 """Find the configuration file, and settle what counts: command line, `GATEWAY_*`, file, defaults, in this order."""
 
-import ipaddress
+import ssl
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from gateway.config.certificates import is_open_to_everyone, load_own_certificate
 from gateway.config.document import Document, parse
 from gateway.config.environment import likely_misspelt, providers_from_environment, settings_from_environment
+from gateway.config.exposure import check_exposure
 from gateway.config.resolve import Resolver
 from gateway.config.schema import nearest, read
-from gateway.config.settings import SECTIONS, Settings
+from gateway.config.settings import SECTIONS, ServerSettings, Settings
 from gateway.errors import ConfigError
 
 
@@ -47,38 +49,46 @@ def load(*, path: Path | None, environ: Mapping[str, str], overrides: Mapping[st
                 )
 
     values: dict[str, Any] = {name: getattr(document, name) for name in (*SECTIONS, "no_auth")}
+    if found is not None:
+        values["server"] = _beside(file.parent, document.server)
     for variable, setting, text in settings_from_environment(environ):
         _override(values, setting, text, source=f"environment variable {variable}", strict=False)
     for setting, value in overrides.items():
         _override(values, setting, value, source="command line", strict=True)
 
-    settings = Settings(
-        **values, providers=providers, models=models, keys=keys, source=source, warnings=tuple(warnings)
-    )
+    settings = Settings(**values, providers=providers, models=models, keys=keys, source=source)
     check_exposure(settings)
-    return settings
+    settings = _check_tls(settings, cwd, warnings)
+    return msgspec.structs.replace(settings, warnings=tuple(warnings))
 
 
-def check_exposure(settings: Settings) -> None:
-    """Raise ConfigError if anyone on the network could use the providers' keys without a key of their own."""
-    if settings.keys or settings.no_auth or is_loopback(settings.server.host):
-        return
-    raise ConfigError(
-        f"{settings.source or 'settings'}: server.host {settings.server.host!r} is open to others and there are no "
-        "client keys; add a [[keys]] entry, listen on 127.0.0.1, or say --no-auth"
-    )
+def _beside(folder: Path, server: ServerSettings) -> ServerSettings:
+    """Paths in a file are relative to that file; elsewhere to the working directory."""
+    paths = {name: getattr(server, name) for name in ("tls_cert", "tls_key")}
+    return msgspec.structs.replace(server, **{name: path and str(folder / path) for name, path in paths.items()})
 
 
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach a listener on `host`; a name other than localhost counts as reachable."""
-    if host.lower() in ("localhost", "ip6-localhost"):
-        return True
+def _check_tls(settings: Settings, cwd: Path, warnings: list[str]) -> Settings:
+    """Return the settings with absolute paths; raises ConfigError if Granian could not serve with these files."""
+    server = settings.server
+    if server.tls_cert is None and server.tls_key is None:
+        return settings
+    source = settings.source or "settings"
+    if server.tls_cert is None or server.tls_key is None:
+        given, missing = ("tls_cert", "tls_key") if server.tls_cert else ("tls_key", "tls_cert")
+        raise ConfigError(f"{source}: server.{given} needs server.{missing} beside it; give both or none")
+    cert, key = cwd / server.tls_cert, cwd / server.tls_key
     try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return (mapped or address).is_loopback
+        load_own_certificate(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), cert, key)
+    except ValueError as error:
+        raise ConfigError(f"{source}: server.tls_cert and server.tls_key: {error}") from None
+    if is_open_to_everyone(key):
+        warnings.append(
+            f"{source}: server.tls_key: every user of this machine can read {key}; chmod 600 keeps them out"
+        )
+    return msgspec.structs.replace(
+        settings, server=msgspec.structs.replace(server, tls_cert=str(cert), tls_key=str(key))
+    )
 
 
 def _read_file(path: Path | None, environ: Mapping[str, str], cwd: Path) -> tuple[Path, bytes] | None:

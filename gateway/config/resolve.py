@@ -2,12 +2,15 @@
 
 import hashlib
 import re
+import ssl
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from gateway.config.certificates import is_open_to_everyone, load_authorities, load_own_certificate
 from gateway.config.document import Document, KeyTable, ProviderTable
+from gateway.config.exposure import is_sent_in_the_clear
 from gateway.config.schema import nearest
 from gateway.config.settings import ClientKey, Headers, Kind, Model, Protocol, Provider, Secret, Target
 from gateway.errors import ConfigError
@@ -29,6 +32,7 @@ _FRAMING: Final = frozenset({"connection", "content-length", "host", "te", "trai
 
 # What people call their variables; anything else in an `*_env` field may be the key itself and is not repeated.
 _VARIABLE: Final = re.compile(r"[A-Z_][A-Z0-9_]{0,63}")
+_TLS_FILES: Final = ("ca_file", "client_cert", "client_key")
 # No provider's key is near this; it keeps a path to a huge file or a device from being read whole.
 _SECRET_FILE_BYTES: Final = 65_536
 
@@ -75,23 +79,44 @@ class Resolver:
         if table.name == ECHO and table.kind != "echo":
             raise self._error(f"{field}.name", "echo is the name of the built-in provider; choose another")
         if table.kind == "echo":
-            for setting in ("base_url", "api_key", "api_key_env", "api_key_file", "protocols"):
+            for setting in ("base_url", "api_key", "api_key_env", "api_key_file", "protocols", *_TLS_FILES):
                 if getattr(table, setting) is not None:
                     raise self._error(f"{field}.{setting}", "means nothing to a provider of the kind echo; remove it")
             return Provider(name=table.name, kind="echo")
         api_key = self._api_key(table, field)
         if api_key is None and table.base_url is None and not any(map(is_sensitive_name, table.headers)):
             self._warn(field, f"{table.name} has no API key, and {DEFAULT_BASE_URL[table.kind]} asks for one")
+        base_url, headers = self._base_url(table, field), self._headers(table, field)
+        if (api_key or any(map(is_sensitive_name, headers))) and is_sent_in_the_clear(base_url):
+            self._warn(f"{field}.base_url", "sends the key over the network unencrypted; https keeps it secret")
         return Provider(
             name=table.name,
             kind=table.kind,
-            base_url=self._base_url(table, field),
+            base_url=base_url,
             api_key=api_key,
-            headers=self._headers(table, field),
+            headers=headers,
             transport=table.transport,
             usage=table.usage,
             protocols=self._protocols(table, field),
+            **self._tls_files(table, field, base_url),
         )
+
+    def _tls_files(self, table: ProviderTable, field: str, base_url: str) -> dict[str, str | None]:
+        given = {name: self._path(path) for name in _TLS_FILES if (path := getattr(table, name)) is not None}
+        if given and not base_url.startswith("https:"):
+            raise self._error(f"{field}.{next(iter(given))}", "means something for an https base_url only; remove it")
+        if ("client_cert" in given) != ("client_key" in given):
+            raise self._error(field, "has one of client_cert and client_key; give both or none")
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        try:
+            if "ca_file" in given:
+                load_authorities(context, given["ca_file"])
+            if "client_key" in given:
+                load_own_certificate(context, given["client_cert"], given["client_key"])
+                self._warn_if_open(given["client_key"], f"{field}.client_key")
+        except ValueError as error:
+            raise self._error(field, f"{'client_cert' if 'client_key' in given else 'ca_file'}: {error}") from None
+        return {name: str(path) for name, path in given.items()}
 
     def _protocols(self, table: ProviderTable, field: str) -> tuple[Protocol, ...]:
         if table.protocols is None:
@@ -130,17 +155,19 @@ class Resolver:
         return None
 
     def _key(self, table: KeyTable, field: str) -> ClientKey:
-        given = [name for name in ("key", "key_env", "sha256") if getattr(table, name) is not None]
+        given = [name for name in ("key", "key_env", "key_file", "sha256") if getattr(table, name) is not None]
         if len(given) != 1:
             found = " and ".join(given) or "no key"
-            raise self._error(field, f"has {found}; give exactly one of key, key_env and sha256")
+            raise self._error(field, f"has {found}; give exactly one of key, key_env, key_file and sha256")
         if table.sha256 is not None:
             if not re.fullmatch(r"[0-9a-fA-F]{64}", table.sha256):
                 raise self._error(f"{field}.sha256", "must be the 64 hexadecimal digits that sha256sum prints")
             return ClientKey(name=table.name, digest=bytes.fromhex(table.sha256))
         if table.key is not None:
-            self._warn(f"{field}.key", "stands in the file; sha256 or key_env keep it out")
+            self._warn(f"{field}.key", "stands in the file; sha256, key_env or key_file keep it out")
             secret = self._secret(table.key, "inline", f"{field}.key")
+        elif table.key_file is not None:
+            secret = self._secret_from_file(table.key_file, f"{field}.key_file")
         else:
             secret = self._secret_from_environment(table.key_env or "", f"{field}.key_env")
         return ClientKey(name=table.name, digest=hashlib.sha256(secret.reveal().encode()).digest())
@@ -153,8 +180,7 @@ class Resolver:
         return self._secret(value, f"env {name}", field)
 
     def _secret_from_file(self, name: str, field: str) -> Secret:
-        home = self._environ.get("HOME")
-        path = Path(home, name[2:]) if home and name.startswith("~/") else self._folder / name
+        path = self._path(name)
         try:
             with path.open("rb") as file:
                 content = file.read(_SECRET_FILE_BYTES + 1)
@@ -164,7 +190,16 @@ class Resolver:
             raise self._error(field, f"the file that it names cannot be read ({reason})") from None
         if len(content) > _SECRET_FILE_BYTES:
             raise self._error(field, "the file that it names is too long for a key")
+        self._warn_if_open(path, field)
         return self._secret(content.decode("utf-8", "replace"), f"file {path}", field)
+
+    def _path(self, name: str) -> Path:
+        home = self._environ.get("HOME")
+        return Path(home, name[2:]) if home and name.startswith("~/") else self._folder / name
+
+    def _warn_if_open(self, path: Path, field: str) -> None:
+        if is_open_to_everyone(path):
+            self._warn(field, f"every user of this machine can read {path}; chmod 600 keeps them out")
 
     def _secret(self, value: str, source: str, field: str) -> Secret:
         value = value.rstrip("\r\n")

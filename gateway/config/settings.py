@@ -57,13 +57,18 @@ class Headers(dict[str, str]):
 
 
 class ServerSettings(msgspec.Struct, frozen=True):
-    """Where to listen, with how many workers; port 0 lets the system choose, `grace_s` is in seconds."""
+    """Where to listen, with how many workers; port 0 lets the system choose, `grace_s` is in seconds.
+
+    `tls_cert` and `tls_key` are files in PEM format: both or none.
+    """
 
     host: Text = "127.0.0.1"
     port: Port = 8000
     workers: Annotated[int, Meta(ge=1, le=64)] = 1
     max_body_mb: Annotated[int, Meta(ge=1, le=1024)] = 32
     grace_s: Annotated[float, Meta(ge=0, le=_DAY_S)] = 30.0
+    tls_cert: Text | None = None
+    tls_key: Text | None = None
 
 
 class TimeoutSettings(msgspec.Struct, frozen=True):
@@ -97,6 +102,8 @@ class Provider(msgspec.Struct, frozen=True):
     """An upstream; `base_url` has no trailing slash and, for the kind anthropic, always ends in `/v1`.
 
     `protocols` are those that it speaks; clients of others are translated to the first. Empty: what its kind speaks.
+    `ca_file` holds the authorities that its certificate is checked against, in place of the public ones; `client_cert`
+    and `client_key` are what it is shown. They are absolute paths of PEM files.
     """
 
     name: str
@@ -107,6 +114,9 @@ class Provider(msgspec.Struct, frozen=True):
     transport: Transport = "lean"
     usage: bool = True
     protocols: tuple[Protocol, ...] = ()
+    ca_file: str | None = None
+    client_cert: str | None = None
+    client_key: str | None = None
 
 
 class Target(msgspec.Struct, frozen=True):

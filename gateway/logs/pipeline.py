@@ -56,6 +56,7 @@ class LogPipeline:
         self._sink = sink
         self._source = ring.source if ring is not None else ""
         self._sink_from = _NUMBERS[level]
+        self._dropped_told = 0
         self._json = format == "json"
         self._clock = clock
 
@@ -94,6 +95,13 @@ class LogPipeline:
             else:
                 line = console_line(time_ns, level, clean.pop("event"), clean, color=self._sink.color).encode()
             self._sink.put(line + b"\n")
+            if self._sink.dropped != self._dropped_told and self._sink.is_keeping_up:
+                self._tell_dropped(self._sink.dropped)
+
+    def _tell_dropped(self, dropped: int) -> None:
+        """Say in the log itself that it has a hole, once it takes lines again."""
+        count, self._dropped_told = dropped - self._dropped_told, dropped
+        self.emit("warning", "log lines were dropped because they could not be written in time", {"count": count})
 
 
 def configure(

@@ -3,6 +3,7 @@
 Every line that is put is either written whole or counted in `dropped`; none waits without bound.
 """
 
+import errno
 import os
 import select
 import stat
@@ -33,8 +34,9 @@ class LineSink:
     """Writes lines to `fd` from one daemon thread.
 
     At most `limit` lines wait; a line that comes on top is dropped. `on_dropped` gets the number of lines that were
-    just dropped, from whichever thread dropped them. A descriptor that fails, as a closed pipe does, ends the writing:
-    all further lines are dropped and counted.
+    just dropped, from whichever thread dropped them. A pipe whose reader has gone ends the writing: all further lines
+    are dropped and counted. A disk that is full may have room again: only what it did not take is dropped, and the next
+    line begins a new one.
     """
 
     def __init__(
@@ -57,6 +59,8 @@ class LineSink:
         # put() of a SimpleQueue does not block, and is the one thing that both sides touch.
         self._queue: SimpleQueue[bytes | None] = SimpleQueue()
         self._ended = False
+        self._is_well = True
+        self._is_torn = False
         self._deadline: float | None = None
         self._thread = threading.Thread(target=self._run, name="log-sink", daemon=True)
         self._thread.start()
@@ -67,6 +71,11 @@ class LineSink:
             self._drop(1)
         else:
             self._queue.put(line)
+
+    @property
+    def is_keeping_up(self) -> bool:
+        """Whether the last lines were written and there is room for many more."""
+        return self._is_well and not self._ended and 2 * self._queue.qsize() < self._limit
 
     def close(self, timeout_s: float) -> bool:
         """Write what is queued, for at most `timeout_s`; what is left then is dropped. Says whether all was written.
@@ -105,22 +114,28 @@ class LineSink:
                 time.sleep(_PAUSE_S)
 
     def _write(self, batch: list[bytes]) -> None:
-        if self._ended or not self._write_all(b"".join(batch)):
+        self._is_well = not self._ended and self._write_all(b"".join(batch))
+        if not self._is_well:
             self._drop(len(batch))
 
     def _write_all(self, content: bytes) -> bool:
-        while content:
+        if self._is_torn:
+            content = b"\n" + content
+        rest = content
+        while rest:
             if self._deadline is not None and time.monotonic() >= self._deadline:
                 return False
             try:
                 if self._is_file or self._poll.poll(_POLL_MS):
-                    content = content[os.write(self._fd, content[: self._piece_bytes]) :]
+                    rest = rest[os.write(self._fd, rest[: self._piece_bytes]) :]
             except BlockingIOError:
                 continue
-            except OSError:
-                # EPIPE: the reader has gone. Anything else is no better: there is nowhere to say so.
-                self._ended = True
+            except OSError as error:
+                # ENOSPC, EDQUOT, EIO may pass; a reader that has gone does not come back.
+                self._ended = error.errno in (errno.EPIPE, errno.EBADF)
+                self._is_torn = self._is_torn or len(rest) < len(content)
                 return False
+        self._is_torn = False
         return True
 
     def _drop(self, count: int) -> None:

@@ -2,12 +2,17 @@
 
 It lives on tmpfs where there is one, is readable by its owner only, and is removed at a clean exit. What a crash left
 behind is swept at the next start: a directory whose process is gone belongs to nobody.
+
+Some of the folders that may hold it are open to every user, who may have put something there first: what is no
+directory of ours, or is a link to one, is neither used nor read.
 """
 
+import contextlib
 import datetime
 import fcntl
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -24,6 +29,8 @@ _SLOT_LOCKS = "slots.lock"
 _MOST_SLOTS = 256
 _SAMPLER = _MOST_SLOTS
 _DEPARTURE = _SAMPLER + 1
+# History, and figures and log of one worker, take 4 MB.
+_ROOM_BYTES = 8 << 20
 
 
 class Instance(msgspec.Struct, frozen=True):
@@ -58,15 +65,44 @@ def create(environ: Mapping[str, str], pid: int) -> Path:
     for base in base_candidates(environ):
         try:
             base.mkdir(mode=0o700, exist_ok=True)
-            if base.stat().st_uid != os.getuid():
-                raise PermissionError(f"{base} belongs to somebody else")
+            if not _is_our_folder(base):
+                raise PermissionError(f"{base} is not a folder of this user")
+            # It may be older than the gateway, or made by hand.
+            base.chmod(0o700)
             run_dir = base / f"{pid}-{started:.2f}"
             run_dir.mkdir(mode=0o700, exist_ok=True)
+            try:
+                _check_room(run_dir)
+            except OSError:
+                # Another worker may have its files there already.
+                with contextlib.suppress(OSError):
+                    run_dir.rmdir()
+                raise
         except OSError as error:
-            reasons.append(str(error))
+            reasons.append(f"{base}: {error.strerror}" if error.strerror else str(error))
         else:
             return run_dir
     raise ServeError(f"No run directory can be made: {'; '.join(reasons)}. Set XDG_RUNTIME_DIR to a writable folder.")
+
+
+def _check_room(run_dir: Path) -> None:
+    """Raise OSError if the files of a small instance do not fit, instead of when they are half written."""
+    probe = run_dir / f".room.{os.getpid()}"
+    fd = os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        os.posix_fallocate(fd, 0, _ROOM_BYTES)
+    finally:
+        os.close(fd)
+        probe.unlink()
+
+
+def _is_our_folder(folder: Path) -> bool:
+    """Whether it is a directory of this user and no link to one."""
+    try:
+        found = folder.lstat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
 
 
 def announce(run_dir: Path, *, pid: int, address: str, workers: int, now: float) -> Instance:
@@ -113,7 +149,7 @@ def sweep(environ: Mapping[str, str]) -> None:
             gone = not is_alive(int(pid), float(started))
         except ValueError:
             continue
-        if gone and run_dir.stat().st_uid == os.getuid():
+        if gone:
             remove(run_dir)
 
 
@@ -124,8 +160,8 @@ def remove(run_dir: Path) -> None:
 
 def _run_dirs(environ: Mapping[str, str]) -> Iterable[Path]:
     for base in base_candidates(environ):
-        if base.is_dir():
-            yield from (path for path in base.iterdir() if path.is_dir())
+        if _is_our_folder(base):
+            yield from filter(_is_our_folder, base.iterdir())
 
 
 class Claim:

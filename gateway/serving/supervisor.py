@@ -9,7 +9,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from types import FrameType
@@ -17,10 +17,9 @@ from types import FrameType
 import msgspec
 import psutil
 import structlog
-from granian.constants import Interfaces
-from granian.server import Server
+from granian.constants import Interfaces, SSLProtocols
 
-from gateway.config import Settings
+from gateway.config import Settings, check_exposure
 from gateway.errors import ConfigError, ServeError
 from gateway.logs.pipeline import choose_format, configure, wants_color
 from gateway.logs.render import Format
@@ -33,6 +32,7 @@ from gateway.serving.interrupt import Interrupt
 from gateway.serving.loader import WorkerLoader
 from gateway.serving.processes import die_with_parent
 from gateway.serving.sampling import SamplingThread
+from gateway.serving.server import BACKLOG, ReloadRefused, WorkerServer
 
 log = structlog.get_logger("gateway.supervisor")
 
@@ -51,35 +51,61 @@ _AFTER_GRACE_S = 5
 def address_of(settings: Settings) -> str:
     """Return the URL that clients use."""
     host = settings.server.host
-    return f"http://{f'[{host}]' if ':' in host else host}:{settings.server.port}"
+    scheme = "https" if settings.server.tls_cert else "http"
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{settings.server.port}"
 
 
 def listening_at(settings: Settings, address: tuple[str, int]) -> Settings:
-    """Return the settings with the IP address and the port that are really listened on."""
+    """Return the settings with the IP address and the port that are really listened on.
+
+    With TLS the host stays as it is written: a certificate is for a name.
+    """
     host, port = address
+    if settings.server.tls_cert:
+        host = settings.server.host
     return msgspec.structs.replace(settings, server=msgspec.structs.replace(settings.server, host=host, port=port))
 
 
-def claim_address(host: str, port: int, environ: Mapping[str, str]) -> tuple[str, int]:
-    """Return the IP address and the port to listen on, a free one for port 0; raises ServeError if it cannot be had.
+def listen_at(host: str, port: int, count: int, environ: Mapping[str, str]) -> list[socket.socket]:
+    """Return sockets that listen on the host and port, on a free one for port 0; raises ServeError if that fails.
 
-    The workers listen with SO_REUSEPORT, so a second server would start without an error and share the connections.
-    A plain bind finds out. Granian takes no names, so a name becomes the first of its addresses here.
+    A name becomes the first of its addresses. The kernel deals connections out evenly to all of the sockets; where it
+    does not, they are one and the same. Clients wait from now on for the workers that accept them.
+
+    The first socket listens alone, which fails if anyone else does, a gateway included; only then it is shared. (Bound
+    it is not yet alone: SO_REUSEADDR, without which a restart would have to wait, lets others bind until it listens.)
     """
     try:
         # IPv4 first: `localhost` is both, and 127.0.0.1 is what people and their clients write for it.
         found = sorted(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM), key=lambda info: info[0])
-    except OSError as error:
-        raise ServeError(f"The host {host} is not known: {error.strerror or error}.") from None
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ServeError(f"The host {host} is not known: {reason}.") from None
     family, _, _, _, address = found[0]
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(address)
-        except OSError as error:
-            raise ServeError(_bind_failure(host, port, error, environ)) from None
-        bound = probe.getsockname()
-        return str(bound[0]), int(bound[1])
+    sockets: list[socket.socket] = []
+    try:
+        while len(sockets) < count:
+            listener = socket.socket(family, socket.SOCK_STREAM)
+            sockets.append(listener)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if len(sockets) > 1:
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            listener.bind(sockets[0].getsockname() if len(sockets) > 1 else address)
+            listener.listen(BACKLOG)
+            if sys.platform != "linux":
+                return sockets * count
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    except OSError as error:
+        for listener in sockets:
+            listener.close()
+        raise ServeError(_bind_failure(host, port, error, environ)) from None
+    return sockets
+
+
+def address_at(listener: socket.socket) -> tuple[str, int]:
+    """Return the IP address and the port that a socket is bound to."""
+    host, port, *_ = listener.getsockname()
+    return host, port
 
 
 def _bind_failure(host: str, port: int, error: OSError, environ: Mapping[str, str]) -> str:
@@ -91,9 +117,15 @@ def _bind_failure(host: str, port: int, error: OSError, environ: Mapping[str, st
 
 
 def supervise(
-    settings: Settings, run_dir: Path, *, quiet: bool, format_: Format, reload: Callable[[], Settings]
+    settings: Settings,
+    listeners: Sequence[socket.socket],
+    run_dir: Path,
+    *,
+    quiet: bool,
+    format_: Format,
+    reload: Callable[[], Settings],
 ) -> int:
-    """Run the server in this process until it is told to stop; returns the exit code.
+    """Run the server on bound sockets in this process until it is told to stop; returns the exit code.
 
     SIGINT and SIGTERM stop it, SIGHUP replaces the workers with what `reload` returns. Raises ServeError.
     """
@@ -101,22 +133,56 @@ def supervise(
         verify_this_machine(run_dir)
     except MemoryOrderError as error:
         raise ServeError(str(error)) from None
+    except OSError as error:
+        raise _unwritable(run_dir, error) from None
     multiprocessing.set_start_method("spawn", force=True)
-    loader = WorkerLoader(settings, run_dir, quiet=quiet, format_=format_)
-    server = Server(
-        "gateway.asgi:make_app",
+    ready, tell_ready = multiprocessing.Pipe(duplex=False)
+    loader = WorkerLoader(settings, run_dir, quiet=quiet, format_=format_, ready=tell_ready)
+
+    def read_settings_again() -> int:
+        try:
+            found = reload()
+            if bool(found.server.tls_cert) != bool(settings.server.tls_cert):
+                raise ReloadRefused("server.tls_cert has come or gone, which takes a restart")
+            if found.server.workers != settings.server.workers:
+                log.warning("server.workers is another number now, which takes a restart")
+            found = listening_at(found, (settings.server.host, settings.server.port))
+            # The file may now name another host, but it is this one that is listened on.
+            check_exposure(found)
+        except ConfigError as error:
+            raise ReloadRefused(str(error)) from None
+        for warning in found.warnings:
+            log.warning(warning)
+        loader.settings = found
+        use_tls(found)
+        return _kill_after_s(found)
+
+    def use_tls(found: Settings) -> None:
+        """The files may be others now, also behind a link of the same name."""
+        cert, key = found.server.tls_cert, found.server.tls_key
+        if cert is not None and key is not None:
+            # Some clients in use know nothing newer than TLS 1.2, and nothing is wrong with it.
+            server.build_ssl_context(Path(cert), Path(key), None, SSLProtocols.tls12, None, [], False)
+
+    server = WorkerServer(
+        listeners,
+        ready,
+        read_settings_again,
         address=settings.server.host,
         port=settings.server.port,
         interface=Interfaces.ASGI,
-        workers=settings.server.workers,
         websockets=False,
         backpressure=_MOST_CONNECTIONS,
-        respawn_failed_workers=True,
-        workers_kill_timeout=math.ceil(settings.server.grace_s) + _AFTER_GRACE_S,
+        workers_kill_timeout=_kill_after_s(settings),
     )
+    use_tls(settings)
     # Granian's own, a threading.Event, can hang for good when signals follow each other quickly.
     server.main_loop_interrupt = interrupt = Interrupt()  # type: ignore[assignment]
-    ring = RingWriter.create(run_dir / "supervisor.log", pid=os.getpid(), capacity=settings.log.ring)
+    try:
+        ring = RingWriter.create(run_dir / "supervisor.log", pid=os.getpid(), capacity=settings.log.ring)
+        sampling = SamplingThread(run_dir)
+    except OSError as error:
+        raise _unwritable(run_dir, error) from None
     sink = None if quiet else LineSink(_STDOUT, color=wants_color(_STDOUT, os.environ))
     # After Granian's constructor, which sets up its own handlers.
     configure(
@@ -127,26 +193,16 @@ def supervise(
         secrets=settings.secrets(),
         on_dropped=None,
     )
-    sampling = SamplingThread(run_dir)
-
-    def read_settings_again() -> None:
-        try:
-            loader.settings = listening_at(reload(), (settings.server.host, settings.server.port))
-        except ConfigError as error:
-            log.error("configuration refused, the old one stays", error=str(error))
-
-    server.on_reload(read_settings_again)
     for warning in settings.warnings:
         log.warning(warning)
     sampling.start()
     try:
         server.serve(target_loader=loader, wrap_loader=False)
     except SystemExit as leaving:
-        # Told to end before Granian took the signals over.
+        # Without a code it was told to end before Granian took the signals over; with one, a worker has ended by
+        # itself, which is a failure only if the server gave up for it.
         if not leaving.code:
             raise
-        # Granian gives up when a worker ends twice within seconds.
-        raise ServeError("The workers kept failing, so the server gave up; the log above says more.") from None
     finally:
         sampling.stop()
         if sink is not None:
@@ -156,10 +212,22 @@ def supervise(
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, _ignore)
     interrupt.close()
+    if server.gave_up:
+        raise ServeError("The workers kept failing, so the server gave up; the log above says more.")
     return 0
 
 
-def serve_in_foreground(settings: Settings, *, environ: Mapping[str, str], reload: Callable[[], Settings]) -> int:
+def _kill_after_s(settings: Settings) -> int:
+    return math.ceil(settings.server.grace_s) + _AFTER_GRACE_S
+
+
+def serve_in_foreground(
+    settings: Settings,
+    listeners: Sequence[socket.socket],
+    *,
+    environ: Mapping[str, str],
+    reload: Callable[[], Settings],
+) -> int:
     """Run a whole instance in this process: run directory, supervisor, workers; returns the exit code."""
     run_dirs.sweep(environ)
     # Until the server has handlers of its own: what is made from here on has to be removed.
@@ -167,18 +235,33 @@ def serve_in_foreground(settings: Settings, *, environ: Mapping[str, str], reloa
     signal.signal(signal.SIGHUP, _ignore)
     run_dir = run_dirs.create(environ, os.getpid())
     try:
-        run_dirs.announce(
-            run_dir,
-            pid=os.getpid(),
-            address=address_of(settings),
-            workers=settings.server.workers,
-            now=time.time(),
-        )
+        _announce(run_dir, os.getpid(), settings)
         return supervise(
-            settings, run_dir, quiet=False, format_=choose_format(settings.log.format, _STDOUT), reload=reload
+            settings,
+            listeners,
+            run_dir,
+            quiet=False,
+            format_=choose_format(settings.log.format, _STDOUT),
+            reload=reload,
         )
     finally:
         run_dirs.remove(run_dir)
+
+
+def _announce(run_dir: Path, pid: int, settings: Settings) -> run_dirs.Instance:
+    try:
+        return run_dirs.announce(
+            run_dir, pid=pid, address=address_of(settings), workers=settings.server.workers, now=time.time()
+        )
+    except OSError as error:
+        raise _unwritable(run_dir, error) from None
+
+
+def _unwritable(run_dir: Path, error: OSError) -> ServeError:
+    return ServeError(
+        f"The run directory {run_dir} cannot be written: {error.strerror or error}; make room there, or set "
+        "XDG_RUNTIME_DIR to another folder."
+    )
 
 
 def _end_before_start(number: int, frame: FrameType | None) -> None:
@@ -205,8 +288,16 @@ class DetachedSupervisor:
     # What a person at the terminal types who does not want to wait.
     _CUTTING = (signal.SIGINT, signal.SIGQUIT)
 
-    def __init__(self, settings: Settings, *, environ: Mapping[str, str], reload: Callable[[], Settings]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        listeners: Sequence[socket.socket],
+        *,
+        environ: Mapping[str, str],
+        reload: Callable[[], Settings],
+    ) -> None:
         self._settings = settings
+        self._listeners = listeners
         self._environ = environ
         self._reload = reload
         self._process: SpawnProcess | None = None
@@ -231,17 +322,16 @@ class DetachedSupervisor:
         self._stderr = run_dir / "supervisor.stderr"
         self._stderr.touch(mode=0o600)
         process = self._process = multiprocessing.get_context("spawn").Process(
-            target=_run_detached, args=(self._settings, run_dir, self._stderr, self._reload), name="gateway-supervisor"
+            target=_run_detached,
+            args=(self._settings, self._listeners, run_dir, self._stderr, self._reload),
+            name="gateway-supervisor",
         )
         process.start()
+        # The child has its own; these would keep the port when the child has gone.
+        for listener in self._listeners:
+            listener.close()
         assert process.pid is not None, "it has been started"
-        self.instance = run_dirs.announce(
-            run_dir,
-            pid=process.pid,
-            address=address_of(self._settings),
-            workers=self._settings.server.workers,
-            now=time.time(),
-        )
+        self.instance = _announce(run_dir, process.pid, self._settings)
 
     def exit_code(self) -> int | None:
         """Return the child's exit code, or None while it runs; 0 as soon as a signal has asked this process to end."""
@@ -295,7 +385,9 @@ def _interrupt_workers(supervisor: SpawnProcess) -> None:
             worker.send_signal(signal.SIGINT)
 
 
-def _run_detached(settings: Settings, run_dir: Path, stderr: Path, reload: Callable[[], Settings]) -> None:
+def _run_detached(
+    settings: Settings, listeners: Sequence[socket.socket], run_dir: Path, stderr: Path, reload: Callable[[], Settings]
+) -> None:
     """The child: no terminal, no stdout; it ends when its parent does."""
     os.setsid()
     parent = multiprocessing.parent_process()
@@ -306,4 +398,4 @@ def _run_detached(settings: Settings, run_dir: Path, stderr: Path, reload: Calla
     os.dup2(nowhere, 0)
     os.dup2(nowhere, 1)
     os.dup2(os.open(stderr, os.O_WRONLY | os.O_APPEND), 2)
-    sys.exit(supervise(settings, run_dir, quiet=True, format_="json", reload=reload))
+    sys.exit(supervise(settings, listeners, run_dir, quiet=True, format_="json", reload=reload))

@@ -6,12 +6,13 @@ import gc
 import multiprocessing
 import os
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import psutil
 from litestar import Litestar
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.api.context import Services
 from gateway.api.interruption import Reason
@@ -57,11 +58,12 @@ def start_worker(
     *,
     quiet: bool,
     background: WorkerTask | None = None,
-) -> Litestar:
+    on_ready: Callable[[], None] | None = None,
+) -> ASGIApp:
     """Return the application of this worker; when it shuts down, the files are closed and the last lines written.
 
     With `quiet` nothing is written to stdout, because a dashboard owns the terminal. `background` is entered while
-    the application runs.
+    the application runs; `on_ready` is called when it begins to: this worker has a supervisor that may let it retire.
     """
     allow_open_files()
     keep_freed_memory(most=_KEPT_BYTES, largest=_LARGEST_KEPT_BYTES)
@@ -98,7 +100,15 @@ def start_worker(
             gc.collect()
             gc.freeze()
             gc.set_threshold(_YOUNG_OBJECTS)
+            if on_ready is not None:
+                on_ready()
             yield
+
+    app = create_app(services, lifespan=[files])
+    leaving = Leaving(app)
+
+    def leave() -> None:
+        leaving.is_leaving = True
 
     def begin() -> None:
         services.draining = True
@@ -106,11 +116,36 @@ def start_worker(
     def cut() -> None:
         services.running.interrupt_all(Reason.SHUTDOWN)
 
-    Drain(settings.server.grace_s, begin, cut).install()
-    return create_app(services, lifespan=[files])
+    Drain(settings.server.grace_s, leave, begin, cut).install()
+    # Other servers tell the kind of an application by the kind of its method.
+    return app if on_ready is None else leaving
 
 
-def start_unsupervised_worker(settings: Settings) -> Litestar:
+class Leaving:
+    """The application; once it is leaving, its answers ask clients to use another connection for their next request."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self.is_leaving = False
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Not a coroutine itself: the way of nearly every request leads through here, and one more would cost."""
+        # HTTP/2 has no such header; the server itself ends those connections in good order.
+        if self.is_leaving and scope.get("http_version", "").startswith("1"):
+            return self._app(scope, receive, _closing(send))
+        return self._app(scope, receive, send)
+
+
+def _closing(send: Send) -> Send:
+    async def send_and_close(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
+        await send(message)
+
+    return send_and_close
+
+
+def start_unsupervised_worker(settings: Settings) -> ASGIApp:
     """Return the application of a worker under somebody else's supervisor, such as the granian command.
 
     The workers find each other by their parent, and one of them samples and announces the instance; the last one to

@@ -30,13 +30,29 @@ _NEVER_UP = _HOP_BY_HOP | {
     b"authorization",
     b"x-api-key",
     b"cookie",
-    # Who stands behind the gateway is not the provider's concern.
+    # Some providers take their key in these as well, and the client is not to choose it.
+    b"api-key",
+    b"x-goog-api-key",
+    # Who stands behind the gateway is not the provider's concern, and what these say it might believe.
     b"forwarded",
     b"via",
     b"x-forwarded-for",
     b"x-forwarded-host",
+    b"x-forwarded-port",
+    b"x-forwarded-prefix",
     b"x-forwarded-proto",
+    b"x-forwarded-server",
     b"x-real-ip",
+    b"true-client-ip",
+    b"cf-connecting-ip",
+    # Some servers let these change the request that they have read.
+    b"x-host",
+    b"x-original-host",
+    b"x-original-url",
+    b"x-rewrite-url",
+    b"x-http-method",
+    b"x-http-method-override",
+    b"x-method-override",
 }
 
 _NEVER_DOWN = _HOP_BY_HOP | {

@@ -1,13 +1,16 @@
 """Which transport a provider gets."""
 
 import asyncio
+import ssl
 import time
+from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
 from gateway.config import Provider
+from gateway.config.certificates import load_authorities, load_own_certificate
 from gateway.upstream.echo import EchoTransport
 from gateway.upstream.lean import LeanTransport
 
@@ -51,13 +54,33 @@ def _framed(request: httpx.Request) -> httpx.Request:
 def transport_for(provider: Provider) -> httpx.AsyncBaseTransport:
     """Return a fresh transport: the echo provider's own, the lean one, or httpx's own for HTTP/2 and proxies.
 
-    Only httpx's own obeys the `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` variables.
+    Only httpx's own obeys the `HTTPS_PROXY` and `NO_PROXY` variables, and only to an https provider: such a proxy
+    passes on what it cannot read. One of `HTTP_PROXY` would read the provider's key, so it is never used.
     """
     if provider.kind == "echo":
         return EchoTransport(clock=time.time)
+    context = tls_context(provider)
     if provider.transport == "httpcore":
         url = urlsplit(provider.base_url)
-        proxy = None if proxy_bypass(url.netloc) else getproxies().get(url.scheme)
+        proxy = None if url.scheme != "https" or proxy_bypass(url.netloc) else getproxies().get("https")
         limits = httpx.Limits(max_connections=MAX_CONNECTIONS, keepalive_expiry=_KEEPALIVE_S)
-        return FirstByteLimit(httpx.AsyncHTTPTransport(http2=True, limits=limits, proxy=proxy))
-    return LeanTransport(max_connections=MAX_CONNECTIONS, keepalive_expiry=_KEEPALIVE_S)
+        verify = True if context is None else context
+        return FirstByteLimit(httpx.AsyncHTTPTransport(verify=verify, http2=True, limits=limits, proxy=proxy))
+    if context is not None:
+        context.set_alpn_protocols(["http/1.1"])
+    return LeanTransport(max_connections=MAX_CONNECTIONS, keepalive_expiry=_KEEPALIVE_S, ssl_context=context)
+
+
+def tls_context(provider: Provider) -> ssl.SSLContext | None:
+    """Return what the provider's own files ask for, None if it has none; raises ValueError for a file that is wrong."""
+    if provider.ca_file is None and provider.client_cert is None:
+        return None
+    if provider.ca_file is None:
+        context = httpx.create_ssl_context()
+    else:
+        # Without the public authorities: whoever names one wants no other.
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        load_authorities(context, Path(provider.ca_file))
+    if provider.client_cert is not None and provider.client_key is not None:
+        load_own_certificate(context, Path(provider.client_cert), Path(provider.client_key))
+    return context

@@ -1,7 +1,9 @@
 """Processes: crashes, signals, ports, and the run directory they share."""
 
+import contextlib
 import json
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -18,6 +20,7 @@ from tests.support.process import (
     clean_environment,
     eventually,
     running_gateway,
+    runs,
 )
 from tests.support.upstream import running_upstream, unused_port
 
@@ -187,20 +190,13 @@ def test_workers_end_when_their_supervisor_is_killed(tmp_path: Path):
         worker = gateway.top()["workers"][0]["pid"]
         gateway.process.kill()
         gateway.process.wait()
-        eventually(lambda: not _runs(worker), "the end of the worker")
+        eventually(lambda: not runs(worker), "the end of the worker")
         stale = gateway.run_dir
         assert stale.exists()
         gateway.log.unlink()
         (stale / "instance.json").unlink()
     with running_gateway(tmp_path):
         assert not stale.exists()
-
-
-def _runs(pid: int) -> bool:
-    try:
-        return b") Z " not in Path(f"/proc/{pid}/stat").read_bytes()
-    except OSError:
-        return False
 
 
 @pytest.mark.parametrize("target", [["--factory", "gateway.asgi:make_app"], ["gateway.asgi:app"]])
@@ -242,3 +238,61 @@ def test_a_host_that_does_not_exist_is_one_clear_line(tmp_path: Path):
     )
     assert (ended.returncode, ended.stderr.count("\n")) == (1, 1)
     assert "no-such-host.invalid" in ended.stderr
+
+
+def test_a_disk_without_room_is_one_clear_line(tmp_path: Path):
+    """Wherever the run directory could be there is no room for it: status 1, no traceback."""
+    command = f"ulimit -f 1024; exec {shlex.quote(sys.executable)} -m gateway serve -p 0"
+    ended = subprocess.run(
+        ["sh", "-c", command],
+        env=clean_environment(tmp_path),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+    )
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines()[-1].startswith("gateway: error: No run directory can be made:")
+    assert "Traceback" not in ended.stderr
+    assert list(tmp_path.glob("gateway/*")) == []
+
+
+@pytest.mark.parametrize("stdout", ["closed", "full", "never read"])
+def test_a_log_that_cannot_be_written_holds_up_nothing(tmp_path: Path, stdout: str):
+    """Requests are answered, and the stop is not held up either; what a full disk did not take is counted."""
+    reading, writing = os.pipe()
+    full = os.open("/dev/full", os.O_WRONLY)
+    # Full to the brim: it takes no line at all.
+    os.set_blocking(writing, False)
+    with contextlib.suppress(BlockingIOError):
+        while os.write(writing, bytes(4096)):
+            pass
+    os.set_blocking(writing, True)
+    serve = [sys.executable, "-m", "gateway", "serve", "-p", "0", "--log-format", "json"]
+    closing = ["sh", "-c", f"exec {shlex.join(serve)} >&-"]
+    log = tmp_path / "gateway.err"
+    with log.open("wb") as errors:
+        process = subprocess.Popen(
+            closing if stdout == "closed" else serve,
+            env=clean_environment(tmp_path),
+            cwd=tmp_path,
+            stdin=subprocess.DEVNULL,
+            stdout={"closed": None, "full": full, "never read": writing}[stdout],
+            stderr=errors,
+        )
+    try:
+        gateway = RunningGateway(process, tmp_path, log)
+        for _ in range(20):
+            assert b"one two three" in ask(gateway)
+        snapshot = gateway.settled()
+        if stdout == "full":
+            eventually(lambda: gateway.top()["log"]["dropped"] >= 20, "the count of the lines that were dropped")
+        process.terminate()
+        assert process.wait(PATIENCE_S) == 0
+    finally:
+        process.kill()
+        process.wait()
+        for fd in (reading, writing, full):
+            os.close(fd)
+    assert snapshot["lifetime"]["outcomes"]["ok"] == 20
+    assert "Traceback" not in log.read_text()

@@ -171,7 +171,7 @@ def test_a_killed_worker_is_replaced_and_the_dashboard_goes_on(tmp_path: Path):
         terminal.wait_for(lambda: bool(row_of(terminal, "echo")))
         victim = snapshot(tmp_path)["workers"][0]["pid"]
         os.kill(victim, signal.SIGKILL)
-        terminal.wait_for("Stopped old worker-1")
+        terminal.wait_for("it is replaced")
 
         def asked_again() -> bool:
             terminal.read(0.02)

@@ -26,6 +26,14 @@ def eventually(condition: Callable[[], Any], what: str) -> Any:
         time.sleep(0.02)
 
 
+def runs(pid: int) -> bool:
+    """Whether a process lives; a zombie does not."""
+    try:
+        return b") Z " not in Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:
+        return False
+
+
 def clean_environment(folder: Path) -> dict[str, str]:
     """An environment without keys or proxies, whose run directories are in `folder`."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
@@ -96,10 +104,11 @@ def running_gateway(
     *arguments: str,
     command: list[str] | None = None,
     runtime: Path | None = None,
+    kind: type[RunningGateway] = RunningGateway,
 ) -> Iterator[RunningGateway]:
     """Start a gateway with the configuration and stop it at the end, by whatever means it takes.
 
-    `runtime` is where run directories go, if not in `folder`.
+    `runtime` is where run directories go, if not in `folder`; `kind` knows how to find out that it is ready.
     """
     runtime = runtime or folder
     file = folder / "test.toml"
@@ -128,7 +137,7 @@ def running_gateway(
             stderr=subprocess.STDOUT,
         )
         try:
-            yield RunningGateway(process, runtime, log)
+            yield kind(process, runtime, log)
         finally:
             process.terminate()
             try:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -23,8 +24,9 @@ class Upstream:
     `slow` streams until `finish` is set. It remembers when each connection was closed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.port = 0
+        self._tls = tls
         self.heads: list[bytes] = []
         self.bodies: list[dict[str, Any]] = []
         self.closed_at: list[float] = []
@@ -49,7 +51,7 @@ class Upstream:
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
-        server = self._loop.run_until_complete(asyncio.start_server(self._serve, "127.0.0.1", 0))
+        server = self._loop.run_until_complete(asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._tls))
         self.port = server.sockets[0].getsockname()[1]
         self._listening.set()
         self._loop.run_forever()
@@ -93,6 +95,8 @@ class Upstream:
                 if leaving.done():
                     raise ConnectionResetError
                 leaving.cancel()
+                # Until it has ended, nobody else may read.
+                await asyncio.wait([leaving])
             usage = b'"usage":{"prompt_tokens":11,"completion_tokens":7,"total_tokens":18}'
             asked = b'data: {"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[],%s}\n\n'
             writer.write(piece_of(STOP) + piece_of(asked % usage) + piece_of(DONE) + b"0\r\n\r\n")

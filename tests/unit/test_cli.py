@@ -177,7 +177,7 @@ def test_debug_shows_the_traceback(
 def test_check_prints_aligned_and_masked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Check prints providers, models and keys in columns without any secret, and warnings on stderr."""
     (tmp_path / "gateway.toml").write_text(
-        '[[providers]]\nname = "a"\nkind = "openai"\nbase_url = "http://h/v1"\n'
+        '[[providers]]\nname = "a"\nkind = "openai"\nbase_url = "https://h/v1"\n'
         f'api_key = "{KEY}"\n[[providers]]\nname = "longer"\nkind = "anthropic"\napi_key_env = "MY_KEY"\n'
         '[[models]]\nname = "m"\nstrategy = "weighted"\ntargets = [{ provider = "a", model = "b", weight = 2 }]\n'
         '[[keys]]\nname = "laptop"\nkey_env = "GATEWAY_KEY"\n'
@@ -185,7 +185,7 @@ def test_check_prints_aligned_and_masked(tmp_path: Path, capsys: pytest.CaptureF
     environ = {"MY_KEY": "sk-ant-secret-0001", "GATEWAY_KEY": "client-secret-0001"}
     assert run(["check"], tmp_path, environ=environ) == 0
     out, err = capsys.readouterr()
-    assert "  a       openai     http://h/v1                   key …WXYZ (inline)\n" in out
+    assert "  a       openai     https://h/v1                  key …WXYZ (inline)\n" in out
     assert "  longer  anthropic  https://api.anthropic.com/v1  key …0001 (env MY_KEY)\n" in out
     assert "  m     weighted  a as b weight 2\n" in out
     assert "  laptop  sha256 " in out

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+import trustme
 
 from gateway.config import DEFAULT_TOML, Settings, check_exposure, describe_settings, is_loopback, load
 from gateway.config.environment import ollama_url
@@ -204,7 +205,7 @@ def test_the_file_is_looked_for_in_order(tmp_path: Path) -> None:
         (provider('api_key_env = "EMPTY"'), ["api_key_env: the key is empty (env EMPTY)"]),
         (provider('api_key = "a\\u0007bcdefgh"'), ["api_key: the key must be printable ASCII"]),
         (provider('api_key_file = "missing"'), ["api_key_file: the file that it names cannot be read (No such file"]),
-        ('[[keys]]\nname = "a"', ["keys[0]: has no key; give exactly one of key, key_env and sha256"]),
+        ('[[keys]]\nname = "a"', ["keys[0]: has no key; give exactly one of key, key_env, key_file and sha256"]),
         ('[[keys]]\nname = "a"\nkey = "b"\nsha256 = "c"', ["keys[0]: has key and sha256"]),
         ('[[keys]]\nname = "a"\nsha256 = "xyz"', ["keys[0].sha256: must be the 64 hexadecimal digits"]),
         ("[server]\nport = \n", ["not valid TOML", "line 2"]),
@@ -266,6 +267,7 @@ def test_unreadable_files_are_named(tmp_path: Path) -> None:
 def test_secrets_from_variable_file_and_inline(load_text: Load, tmp_path: Path) -> None:
     """A key comes from a variable, from a file beside the configuration, or with a warning from the file itself."""
     (tmp_path / "key.txt").write_text(KEY + "\r\n")
+    (tmp_path / "key.txt").chmod(0o600)
     for line, source in (
         ('api_key_env = "MY_KEY"', "env MY_KEY"),
         ('api_key_file = "key.txt"', f"file {tmp_path / 'key.txt'}"),
@@ -281,10 +283,39 @@ def test_secrets_from_variable_file_and_inline(load_text: Load, tmp_path: Path) 
         )
 
 
-def test_client_keys_are_kept_as_digests(load_text: Load) -> None:
+def test_a_key_that_others_can_read_is_warned_of(load_text: Load, tmp_path: Path) -> None:
+    """The file is used all the same: in a container it may be the only user's."""
+    for mode, count in ((0o600, 0), (0o640, 0), (0o644, 1)):
+        (tmp_path / "key.txt").write_text(KEY)
+        (tmp_path / "key.txt").chmod(mode)
+        settings = load_text(provider('api_key_file = "key.txt"') + '[[keys]]\nname = "a"\nkey_file = "key.txt"\n')
+        assert [warning.count("chmod 600") for warning in settings.warnings] == [1] * 2 * count
+
+
+@pytest.mark.parametrize(
+    ("url", "warns"),
+    [
+        ("http://10.0.0.7/v1", True),
+        ("http://host/v1", True),
+        ("http://127.0.0.1:11434/v1", False),
+        ("http://localhost/v1", False),
+        ("https://host/v1", False),
+    ],
+)
+def test_a_key_that_travels_in_the_clear_is_warned_of(load_text: Load, url: str, warns: bool) -> None:
+    """Only where there is a key, whether it is the provider's or stands in an extra header."""
+    for key in (f'api_key_env = "K"\nbase_url = "{url}"', f'headers = {{ x-api-key = "k" }}\nbase_url = "{url}"'):
+        settings = load_text(provider(key), {"K": KEY})
+        assert any("unencrypted" in warning for warning in settings.warnings) is warns
+    assert load_text(provider(f'base_url = "{url}"')).warnings == ()
+
+
+def test_client_keys_are_kept_as_digests(load_text: Load, tmp_path: Path) -> None:
     """However a client key is given, only its SHA-256 is kept."""
     digest = hashlib.sha256(KEY.encode()).digest()
-    for line in (f'key = "{KEY}"', 'key_env = "GATEWAY_KEY"', f'sha256 = "{digest.hex().upper()}"'):
+    (tmp_path / "key.txt").write_text(KEY + "\n")
+    hashed = f'sha256 = "{digest.hex().upper()}"'
+    for line in (f'key = "{KEY}"', 'key_env = "GATEWAY_KEY"', 'key_file = "key.txt"', hashed):
         settings = load_text(f'[[keys]]\nname = "laptop"\n{line}\n', {"GATEWAY_KEY": KEY})
         assert [(key.name, key.digest) for key in settings.keys] == [("laptop", digest)]
 
@@ -377,10 +408,15 @@ def test_the_example_loads_as_it_is(load_text: Load) -> None:
     assert settings == load_text("")
 
 
-def test_the_example_loads_uncommented(load_text: Load) -> None:
+def test_the_example_loads_uncommented(load_text: Load, tmp_path: Path) -> None:
     """Every commented-out table of the example is right too."""
     lines = [line.removeprefix("# ") for line in DEFAULT_TOML.splitlines()]
     tables = lines[next(i for i, line in enumerate(lines) if line == "[[providers]]") :]
+    authority, client = trustme.CA(), trustme.CA().issue_cert("client.example")
+    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
+    client.cert_chain_pems[0].write_to_path(str(tmp_path / "client.pem"))
+    client.private_key_pem.write_to_path(str(tmp_path / "client.key"))
+    (tmp_path / "client.key").chmod(0o600)
     prose = ("Models:", "it streams", "Client keys", "no_auth = true, ", "#")
     text = "\n".join(line for line in tables if not line.startswith(prose))
     settings = load_text(text, {"OPENAI_API_KEY": KEY, "ANTHROPIC_API_KEY": KEY, "GATEWAY_KEY": KEY})
@@ -389,10 +425,13 @@ def test_the_example_loads_uncommented(load_text: Load) -> None:
     assert settings.warnings == ()
 
 
-def test_listening_to_others_needs_keys_or_consent(load_text: Load) -> None:
-    """A host that others reach is refused unless there are client keys or no_auth."""
-    environ = {"GATEWAY_HOST": "0.0.0.0"}
-    with pytest.raises(ConfigError):
+@pytest.mark.parametrize(
+    "host", ["0.0.0.0", "::", "0", "192.0.2.7", "2001:db8::1", "::ffff:192.0.2.7", "my.host", "127.1"]
+)
+def test_listening_to_others_needs_keys_or_consent(load_text: Load, host: str) -> None:
+    """A host that others reach, or that might be one, is refused unless there are client keys or no_auth."""
+    environ = {"GATEWAY_HOST": host}
+    with pytest.raises(ConfigError, match="no client keys"):
         load_text("", environ)
     check_exposure(load_text("no_auth = true", environ))
     check_exposure(load_text('[[keys]]\nname = "a"\nkey = "0123456789"', environ))

@@ -27,6 +27,51 @@ def test_without_keys_clients_from_elsewhere_need_the_operators_word(client: tup
 
 
 @pytest.mark.parametrize(
+    "header",
+    [
+        (b"host", b"evil.example"),
+        (b"host", b"127.0.0.1.evil.example:8000"),
+        (b"host", b"localhost.evil.example"),
+        (b"host", b"[::1"),
+        (b"origin", b"https://evil.example"),
+        (b"origin", b"http://evil.example.:8000"),
+        (b"origin", b"null"),
+    ],
+)
+def test_without_keys_no_web_page_is_let_in(header: tuple[bytes, bytes]):
+    """Neither from another site nor under a name that was pointed here; with the operator's word it is."""
+    for headers in ([header], [(b"host", b"localhost:8000"), header]):
+        with pytest.raises(AuthenticationError):
+            Authenticator([]).authenticate(headers, LOCAL)
+        assert Authenticator([], open_to_all=True).authenticate(headers, LOCAL) is None
+    assert Authenticator(KEYS).authenticate([header, (b"x-api-key", b"key-a")], LOCAL) == "a"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        (b"host", b"127.0.0.1:8000"),
+        (b"host", b"[::1]:8000"),
+        (b"host", b"localhost"),
+        (b"host", b"gateway"),
+        (b"host", b"host.docker.internal:8000"),
+        (b"host", b""),
+        (b"origin", b"http://localhost:3000"),
+        (b"origin", b"http://app.localhost"),
+        (b"origin", b"vscode-file://vscode-app"),
+    ],
+)
+def test_without_keys_names_of_this_machine_are_let_in(header: tuple[bytes, bytes]):
+    """Containers, local web interfaces and desktop applications, again and again."""
+    authenticator = Authenticator([])
+    for _ in range(2):
+        assert authenticator.authenticate([header], LOCAL) is None
+    for number in range(1000):
+        authenticator.authenticate([(b"host", b"127.0.0.1:%d" % number)], LOCAL)
+    assert len(authenticator._known_here) <= 64
+
+
+@pytest.mark.parametrize(
     "header", [(b"authorization", b"Bearer key-b"), (b"authorization", b"bearer  key-b "), (b"x-api-key", b"key-b")]
 )
 def test_a_key_is_known_in_both_headers(header: tuple[bytes, bytes]):

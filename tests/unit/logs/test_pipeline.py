@@ -217,6 +217,20 @@ def test_a_record_that_is_written_late_keeps_its_own_time(tmp_path: Path) -> Non
     assert [(record.time_ns, record.fields) for record in records] == [(3, {"b": 1}), (9, {})]
 
 
+def test_a_log_with_a_hole_says_so(output: Output) -> None:
+    """Once it takes lines again, one record tells how many were dropped meanwhile."""
+    log = start(output)
+    output.sink.dropped = 3  # as a reader that was away would have made it
+    log.info("back")
+    log.info("and on")
+    events = [msgspec.json.decode(line) for line in output.lines()]
+    assert [(event["event"], event.get("count")) for event in events] == [
+        ("back", None),
+        ("log lines were dropped because they could not be written in time", 3),
+        ("and on", None),
+    ]
+
+
 @pytest.mark.parametrize(("count", "limit"), [(50, 3)])
 def test_drops_are_reported(output: Output, count: int, limit: int) -> None:
     """Lines that the sink drops are reported where configure was told to."""

@@ -1,5 +1,6 @@
 """The sink: whole lines out, or counted."""
 
+import errno
 import os
 import pty
 import threading
@@ -97,6 +98,34 @@ def test_a_closed_pipe_ends_the_writing(pipe: tuple[int, int]) -> None:
     assert sink.close(10) is False
     sink.put(b"late\n")
     assert sink.dropped == 6
+
+
+def test_a_disk_that_was_full_is_written_to_again(pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it did not take is counted, half a line stays alone on its line, and later lines come whole."""
+    write = os.write
+    plan = [3, OSError(errno.ENOSPC, "full"), OSError(errno.ENOSPC, "full")]
+
+    def limited(fd: int, data: bytes) -> int:
+        if fd != pipe[1] or not plan:
+            return write(fd, data)
+        step = plan.pop(0)
+        if isinstance(step, OSError):
+            raise step
+        return write(fd, data[:step])
+
+    monkeypatch.setattr(os, "write", limited)
+    sink = LineSink(pipe[1])
+    dropped = []
+    for number in (1, 2):
+        sink.put(b"lost %d\n" % number)
+        while sink.dropped < number:
+            assert sink._thread.is_alive()
+        dropped.append(sink.is_keeping_up)
+    sink.put(b"whole\n")
+    assert sink.close(10) is True
+    os.close(pipe[1])
+    assert read_all(pipe[0]) == b"los\nwhole\n"
+    assert (sink.dropped, dropped) == (2, [False, False])
 
 
 def test_colour_needs_a_terminal_that_wants_it(pipe: tuple[int, int]) -> None:

@@ -1,5 +1,6 @@
 """Run directories, claims, and the identity of processes."""
 
+import errno
 import os
 import stat
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import ServeError
+from gateway.serving import run_dir as run_dir_module
 from gateway.serving.processes import is_alive, process_started
 from gateway.serving.run_dir import Claim, announce, create, read_instance, running_instances, sweep
 
@@ -61,6 +63,66 @@ def test_sweeping_removes_what_dead_processes_left_and_nothing_else(tmp_path: Pa
         folder.mkdir()
     sweep(environment(tmp_path))
     assert [path.exists() for path in (mine, reused, dead, unrelated)] == [True, False, False, True]
+
+
+@pytest.mark.parametrize("planted", ["a link to a folder", "a link to nothing", "a file"])
+def test_what_somebody_else_has_put_there_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, planted: str
+) -> None:
+    """Neither a link nor a file becomes the home of a run directory, and nothing is read or removed through one."""
+    elsewhere = tmp_path / "elsewhere"
+    (elsewhere / "1-0.00").mkdir(parents=True)
+    (tmp_path / "run").mkdir()
+    base = tmp_path / "run" / "gateway"
+    if planted == "a file":
+        base.touch()
+    else:
+        base.symlink_to(elsewhere if planted == "a link to a folder" else tmp_path / "nowhere")
+    fallback = tmp_path / "fallback"
+    monkeypatch.setattr(run_dir_module, "base_candidates", lambda environ: [base, fallback])
+    sweep({})
+    assert create({}, os.getpid()).parent == fallback
+    assert [path.name for path in elsewhere.iterdir()] == ["1-0.00"]
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_folder_of_somebody_else_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even if it may be written to."""
+    base, fallback = tmp_path / "gateway", tmp_path / "fallback"
+    monkeypatch.setattr(run_dir_module, "base_candidates", lambda environ: [base, fallback])
+    theirs = create({}, os.getpid())
+    announce(theirs, pid=os.getpid(), address="http://127.0.0.1:1", workers=1, now=0.0)
+    monkeypatch.setattr(os, "getuid", lambda: base.stat().st_uid + 1)
+    assert running_instances({}) == []
+    with pytest.raises(ServeError, match="not a folder of this user"):
+        # The one beside it is no better, since nothing here belongs to that user.
+        create({}, os.getpid())
+
+
+def test_a_folder_that_was_open_to_others_is_closed(tmp_path: Path) -> None:
+    """Somebody made it by hand, or with another mask."""
+    (tmp_path / "gateway").mkdir(mode=0o777)
+    run_dir = create(environment(tmp_path), os.getpid())
+    assert [stat.S_IMODE(folder.stat().st_mode) for folder in (run_dir.parent, run_dir)] == [0o700, 0o700]
+
+
+def test_a_full_disk_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next folder is tried, and what was begun there does not stay; with none left it is one sentence."""
+    full, other = tmp_path / "full", tmp_path / "other"
+    monkeypatch.setattr(run_dir_module, "base_candidates", lambda environ: [full, other])
+    reserve = os.posix_fallocate
+
+    def posix_fallocate(fd: int, start: int, length: int) -> None:
+        if Path(os.readlink(f"/proc/self/fd/{fd}")).is_relative_to(full):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        reserve(fd, start, length)
+
+    monkeypatch.setattr(os, "posix_fallocate", posix_fallocate)
+    assert create({}, os.getpid()).parent == other
+    assert list(full.iterdir()) == []
+    monkeypatch.setattr(run_dir_module, "base_candidates", lambda environ: [full])
+    with pytest.raises(ServeError, match=r"No space left on device\. Set XDG_RUNTIME_DIR"):
+        create({}, os.getpid())
 
 
 def test_no_run_directory_for_a_process_that_is_gone(tmp_path: Path):

@@ -121,8 +121,9 @@ class Relay:
             headers = [*without_body_headers(headers), *_EVENT_STREAM]
         else:
             raise UpstreamBroken(f"The provider {client.name} sent a stream where none was asked for.")
-        await self._start(send, response.status_code, headers)
+        # First, so that who is interrupted while the head is sent can be told within the stream.
         self._tap = tap
+        await self._start(send, response.status_code, headers)
         chunks = aiter(response.stream)  # type: ignore[arg-type]
         passed = b""
         try:

@@ -7,6 +7,7 @@ import msgspec
 
 from gateway.config.schema import read
 from gateway.config.settings import (
+    Concurrency,
     Kind,
     LogSettings,
     Model,
@@ -42,6 +43,7 @@ class KeyTable(msgspec.Struct, frozen=True):
     key: str | None = None
     key_env: Text | None = None
     sha256: str | None = None
+    max_concurrent: Concurrency | None = None
 
 
 class Document(msgspec.Struct, frozen=True):

@@ -183,8 +183,12 @@ class Gateway:
         parts: int = 1,
         http_version: str = "1.1",
         end_apart: bool = False,
+        stalls: bool = False,
     ) -> "Answer":
-        """Send a request; the client leaves when `leave_after` messages have been sent to it (0: while it waits)."""
+        """Send a request; the client leaves when `leave_after` messages have been sent to it (0: while it waits).
+
+        With `stalls`, the end of the body never comes.
+        """
         answer = Answer()
         left = asyncio.Event()
         if leave_after == 0:
@@ -199,6 +203,8 @@ class Gateway:
         if end_apart:
             messages[-1]["more_body"] = True
             messages.append({"type": "http.request", "body": b"", "more_body": False})
+
+        messages[-1]["more_body"] |= stalls
 
         async def receive() -> Any:
             answer.receives += 1

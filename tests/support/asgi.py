@@ -256,7 +256,7 @@ class Answer:
     @property
     def headers(self) -> dict[str, str]:
         """The response headers."""
-        return {name.decode(): value.decode() for name, value in self.messages[0]["headers"]}
+        return {name.decode(): value.decode("latin-1") for name, value in self.messages[0]["headers"]}
 
     @property
     def body(self) -> bytes:

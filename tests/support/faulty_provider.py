@@ -10,7 +10,7 @@ import contextlib
 import json
 import socket
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from tests.support.native import ANSWERS, BODIES, STREAMS
@@ -30,6 +30,7 @@ class Exchange:
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
     protocol: str
+    model: str
     stream: bool
 
     @property
@@ -232,8 +233,9 @@ FAULTS: dict[str, Fault] = {
 class FaultyProvider:
     """Serves in the caller's event loop; `asked` counts the requests by the model's name."""
 
-    def __init__(self) -> None:
+    def __init__(self, faults: Mapping[str, Fault] = FAULTS) -> None:
         self.port = 0
+        self._faults = faults
         self.asked: dict[str, int] = {}
         self._connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
@@ -251,6 +253,11 @@ class FaultyProvider:
             if self._connections:
                 await asyncio.wait(self._connections)
 
+    @property
+    def open_connections(self) -> int:
+        """How many connections are open."""
+        return len(self._connections)
+
     def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.create_task(self._serve(reader, writer))
         self._connections[task] = writer
@@ -265,8 +272,8 @@ class FaultyProvider:
                 model: str = body["model"]
                 self.asked[model] = self.asked.get(model, 0) + 1
                 protocol = PROTOCOLS[start.split()[1]]
-                exchange = Exchange(reader, writer, protocol, bool(body.get("stream")))
-                await FAULTS[model.rpartition("/")[2]](exchange)
+                exchange = Exchange(reader, writer, protocol, model, bool(body.get("stream")))
+                await self._faults[model.rpartition("/")[2]](exchange)
                 await writer.drain()
         finally:
             writer.close()

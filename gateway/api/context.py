@@ -52,12 +52,13 @@ class Exchange:
     in between. `take_stack()` moves the ownership to the response; what was not taken ends when the handler does.
     """
 
-    __slots__ = ("_stack", "lease", "services")
+    __slots__ = ("_stack", "body_is_read", "lease", "services")
 
     lease: Lease
 
     def __init__(self, services: Services) -> None:
         self.services = services
+        self.body_is_read = False
         self._stack = ExitStack()
 
     def open(self, scope: HTTPScope) -> ExitStack:

@@ -55,6 +55,7 @@ async def _plan(request: Request[Any, Any, Any], exchange: Exchange, dialect: Di
         )
     length, ends_by_it = _declared_length(request.scope)
     body = await read_body(request.receive, length, services.max_body_bytes, ends_by_length=ends_by_it)
+    exchange.body_is_read = True
     head = parse_head(body)
     lease.model = head.model
     plan = services.upstreams.plan(dialect, head, body, for_provider(headers), lease.request_id)

@@ -43,13 +43,18 @@ class Refusal:
         self._lease = exchange.lease
         self._dialect = dialect
         self._error = error
+        self._body_is_read = exchange.body_is_read
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the error in the client's envelope; the lease ends behind it."""
         with self._stack:
             self._lease.fail(self._error)
             self._lease.status = self._error.status
-            await send_whole(send, *error_answer(self._dialect, self._error, self._lease.request_id))
+            status, headers, body = error_answer(self._dialect, self._error, self._lease.request_id)
+            if not self._body_is_read and scope["http_version"].startswith("1"):
+                # The server closes a connection with a body that nobody wants; its client must not use it again.
+                headers.append((b"connection", b"close"))
+            await send_whole(send, status, headers, body)
 
 
 class OwnAnswer:

@@ -233,3 +233,11 @@ def stalled(upstream: Flood) -> int:
 
     eventually(stands_still, "the provider's standing still")
     return upstream.taken
+
+
+@pytest.mark.parametrize("size", [1_000, 300_000, 8_000_000])
+def test_a_refusal_reaches_a_client_that_goes_on_asking(gateway: RunningGateway, size: int):
+    """The body of a refused request is not read, so its connection ends, and the client is told not to use it again."""
+    with httpx.Client(base_url=gateway.address, headers={"x-api-key": "wrong"}) as client:
+        answers = [client.post("/v1/messages", content=b"x" * size) for _ in range(20)]
+    assert {(answer.status_code, answer.headers["connection"]) for answer in answers} == {(401, "close")}

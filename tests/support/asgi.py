@@ -183,12 +183,9 @@ class Gateway:
         parts: int = 1,
         http_version: str = "1.1",
         end_apart: bool = False,
-        stalls: bool = False,
+        end_missing: bool = False,
     ) -> "Answer":
-        """Send a request; the client leaves when `leave_after` messages have been sent to it (0: while it waits).
-
-        With `stalls`, the end of the body never comes.
-        """
+        """Send a request; the client leaves when `leave_after` messages have been sent to it (0: while it waits)."""
         answer = Answer()
         left = asyncio.Event()
         if leave_after == 0:
@@ -200,11 +197,11 @@ class Gateway:
             for index, piece in enumerate(pieces)
         ]
 
+        if end_missing:
+            messages[-1]["more_body"] = True
         if end_apart:
             messages[-1]["more_body"] = True
             messages.append({"type": "http.request", "body": b"", "more_body": False})
-
-        messages[-1]["more_body"] |= stalls
 
         async def receive() -> Any:
             answer.receives += 1

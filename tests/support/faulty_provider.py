@@ -75,7 +75,8 @@ class Exchange:
             await asyncio.sleep(pause_s)
 
 
-Fault = Callable[[Exchange], Awaitable[None]]
+Fault = Callable[[Exchange], Awaitable[bool | None]]
+"""True keeps the connection for another request; otherwise it ends."""
 
 
 def written(make: Callable[[Exchange], bytes]) -> Fault:
@@ -85,6 +86,16 @@ def written(make: Callable[[Exchange], bytes]) -> Fault:
         exchange.write(make(exchange))
 
     return fault
+
+
+def kept(make: Callable[[Exchange], bytes]) -> Fault:
+    """What writes these bytes and keeps the connection."""
+
+    async def answer(exchange: Exchange) -> bool:
+        exchange.write(make(exchange))
+        return True
+
+    return answer
 
 
 def then_reset(make: Callable[[Exchange], bytes]) -> Fault:
@@ -199,7 +210,7 @@ STREAMED: dict[str, Fault] = {
 }
 # What looks like a fault and is none.
 HARMLESS: dict[str, Fault] = {
-    "good": written(lambda exchange: exchange.head + _sent(exchange)),
+    "good": kept(lambda exchange: exchange.head + _sent(exchange)),
     "interim answers": written(
         lambda exchange: b"HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n" * 3 + exchange.head + _sent(exchange)
     ),
@@ -267,13 +278,15 @@ class FaultyProvider:
         try:
             # The gateway closes what it has given up.
             with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
-                start, headers = await read_head(reader)
-                body = json.loads(await read_body(reader, headers))
-                model: str = body["model"]
-                self.asked[model] = self.asked.get(model, 0) + 1
-                protocol = PROTOCOLS[start.split()[1]]
-                exchange = Exchange(reader, writer, protocol, model, bool(body.get("stream")))
-                await self._faults[model.rpartition("/")[2]](exchange)
-                await writer.drain()
+                keep: bool | None = True
+                while keep:
+                    start, headers = await read_head(reader)
+                    body = json.loads(await read_body(reader, headers))
+                    model: str = body["model"]
+                    self.asked[model] = self.asked.get(model, 0) + 1
+                    protocol = PROTOCOLS[start.split()[1]]
+                    exchange = Exchange(reader, writer, protocol, model, bool(body.get("stream")))
+                    keep = await self._faults[model.rpartition("/")[2]](exchange)
+                    await writer.drain()
         finally:
             writer.close()

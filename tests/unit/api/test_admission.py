@@ -101,7 +101,7 @@ async def test_a_request_whose_body_is_still_coming_has_a_place():
     """Bodies are what takes memory."""
     gateway = gateway_for(1, lambda _: response(b"{}"))
     sending = asyncio.create_task(
-        gateway.post("/v1/messages", b"", headers={"x-api-key": "k-few", "content-length": "5"}, stalls=True)
+        gateway.post("/v1/messages", b"", headers={"x-api-key": "k-few", "content-length": "5"}, end_missing=True)
     )
     while not gateway.services.admission.of_worker.taken:
         await asyncio.sleep(0)

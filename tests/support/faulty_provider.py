@@ -89,7 +89,7 @@ def written(make: Callable[[Exchange], bytes]) -> Fault:
 
 
 def kept(make: Callable[[Exchange], bytes]) -> Fault:
-    """What writes these bytes and keeps the connection."""
+    """A fault that writes these bytes, a whole answer, and keeps the connection, as a server must that says nothing."""
 
     async def answer(exchange: Exchange) -> bool:
         exchange.write(make(exchange))
@@ -125,12 +125,13 @@ async def _dripped_head(exchange: Exchange) -> None:
     await exchange.drip(exchange.head[:-2] + b"x-more: %s\r\n\r\n" % (b"1" * 10_000), DRIP_S)
 
 
-async def _dripped_body(exchange: Exchange) -> None:
+async def _dripped_body(exchange: Exchange) -> bool:
     exchange.write(exchange.head)
     for byte in exchange.good:
         exchange.write(piece_of(bytes([byte])) if exchange.stream else bytes([byte]))
         await exchange.writer.drain()
     exchange.write(b"0\r\n\r\n" if exchange.stream else b"")
+    return True
 
 
 def _half(exchange: Exchange) -> bytes:
@@ -170,10 +171,10 @@ BEFORE_THE_HEAD: dict[str, Fault] = {
     "two lengths": written(lambda _: b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 9\r\n\r\n{}"),
     "switched protocols": written(lambda _: b"HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\n\r\n"),
     "interim answers without end": written(lambda _: b"HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n" * 10_000),
-    "page under 200": written(_page(200)),
-    "page under 502": written(_page(502)),
-    "empty error": written(lambda _: head_of(500, b"application/json", 0)),
-    "error in invalid UTF-8": written(lambda exchange: exchange.error(500, b"\xff\xfe")),
+    "page under 200": kept(_page(200)),
+    "page under 502": kept(_page(502)),
+    "empty error": kept(lambda _: head_of(500, b"application/json", 0)),
+    "error in invalid UTF-8": kept(lambda exchange: exchange.error(500, b"\xff\xfe")),
     "error cut off": written(lambda exchange: exchange.error(500)[:-9]),
     "error, then silence": then_silent(lambda exchange: exchange.error(500)[:-9]),
 }
@@ -182,11 +183,11 @@ PLAIN: dict[str, Fault] = {
     "body cut off": written(lambda exchange: exchange.head + _half(exchange)),
     "body, then silence": then_silent(lambda exchange: exchange.head + _half(exchange)),
     "bad chunk": written(lambda exchange: head_of(200, b"application/json", None) + b"zz\r\n" + exchange.good),
-    "garbage body": written(_framed(lambda _: b"\x00\x01\x02\xff")),
-    "half of an object": written(_framed(_half)),
-    "body in invalid UTF-8": written(_framed(lambda exchange: exchange.good.replace(b'"', b'"\xff\xfe'))),
-    "empty body": written(_framed(lambda _: b"")),
-    "stream unasked": written(
+    "garbage body": kept(_framed(lambda _: b"\x00\x01\x02\xff")),
+    "half of an object": kept(_framed(_half)),
+    "body in invalid UTF-8": kept(_framed(lambda exchange: exchange.good.replace(b'"', b'"\xff\xfe'))),
+    "empty body": kept(_framed(lambda _: b"")),
+    "stream unasked": kept(
         lambda exchange: (
             head_of(200, b"text/event-stream", None)
             + piece_of(STREAMS[exchange.protocol](ANSWERS["text"])[:120])
@@ -197,13 +198,13 @@ PLAIN: dict[str, Fault] = {
 STREAMED: dict[str, Fault] = {
     "reset in the stream": then_reset(lambda exchange: exchange.head + piece_of(_half(exchange))),
     "stream cut off": written(lambda exchange: exchange.head + piece_of(_half(exchange))),
-    "stream ended in its middle": written(_framed(_half)),
+    "stream ended in its middle": kept(_framed(_half)),
     "stream, then silence": then_silent(lambda exchange: exchange.head + piece_of(_half(exchange))),
     "silence behind the head": then_silent(lambda exchange: exchange.head),
-    "empty stream": written(_framed(lambda _: b"")),
+    "empty stream": kept(_framed(lambda _: b"")),
     "bad chunk in the stream": written(lambda exchange: exchange.head + piece_of(_half(exchange)) + b"zz\r\n"),
-    "garbage in the stream": written(_framed(lambda exchange: _half(exchange) + b"\n\n\x00\xff\xfe\x80\n\n")),
-    "page in the stream": written(_framed(lambda exchange: _half(exchange) + b"\n\n" + HTML)),
+    "garbage in the stream": kept(_framed(lambda exchange: _half(exchange) + b"\n\n\x00\xff\xfe\x80\n\n")),
+    "page in the stream": kept(_framed(lambda exchange: _half(exchange) + b"\n\n" + HTML)),
     "line without end": written(
         lambda exchange: exchange.head + piece_of(_half(exchange)) + piece_of(b"\n\ndata: " + 3 * MEGABYTE)
     ),
@@ -211,10 +212,10 @@ STREAMED: dict[str, Fault] = {
 # What looks like a fault and is none.
 HARMLESS: dict[str, Fault] = {
     "good": kept(lambda exchange: exchange.head + _sent(exchange)),
-    "interim answers": written(
+    "interim answers": kept(
         lambda exchange: b"HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n" * 3 + exchange.head + _sent(exchange)
     ),
-    "header in Latin-1": written(lambda exchange: exchange.head[:-2] + b"x-note: \xe9\r\n\r\n" + _sent(exchange)),
+    "header in Latin-1": kept(lambda exchange: exchange.head[:-2] + b"x-note: \xe9\r\n\r\n" + _sent(exchange)),
     "dripped": _dripped_body,
 }
 STATUSES = (204, 205, 301, 302, 304, 307, 308, *range(400, 432), 451, 499, *range(500, 512), 529, 599)
@@ -226,10 +227,8 @@ def _sent(exchange: Exchange) -> bytes:
 
 def _status(status: int) -> Fault:
     if status in (204, 205, 304):
-        return written(
-            lambda _: b"HTTP/1.1 %d X\r\n%s\r\n" % (status, b"" if status != 205 else b"content-length: 0\r\n")
-        )
-    return written(lambda exchange: exchange.error(status).replace(b"\r\n", b"\r\nlocation: http://x.invalid/\r\n", 1))
+        return kept(lambda _: b"HTTP/1.1 %d X\r\n%s\r\n" % (status, b"" if status != 205 else b"content-length: 0\r\n"))
+    return kept(lambda exchange: exchange.error(status).replace(b"\r\n", b"\r\nlocation: http://x.invalid/\r\n", 1))
 
 
 FAULTS: dict[str, Fault] = {

@@ -9,13 +9,16 @@ GatewayError
     │   ├── AuthenticationError  401, counted as `auth`
     │   ├── InvalidRequest       400, counted as `validation`
     │   ├── ModelNotFound        404, counted as `validation`
-    │   └── BodyTooLarge         413, counted as `validation`
+    │   ├── BodyTooLarge         413, counted as `validation`
+    │   ├── HeadersTooLarge      431, counted as `validation`
+    │   └── TooManyRequests      429, counted as `validation`: its key has as many requests open as it may
     ├── UpstreamError            the provider's fault, counted as `upstream`
     │   ├── UpstreamUnreachable  502: nothing was sent, or nothing came back
     │   ├── UpstreamBroken       502: the answer broke off or is not HTTP
     │   ├── UpstreamRefusal      the provider's own status: its error, where it cannot be passed on as a response
     │   └── UpstreamTimeout      504, counted as `timeout`
-    └── GatewayFault             500, counted as `internal`: a bug in us, or a shutdown that cuts a request
+    ├── GatewayFault             500, counted as `internal`: a bug in us, or a shutdown that cuts a request
+    └── Overloaded               503, counted as `internal`: as many requests are open as the gateway takes
 """
 
 from typing import ClassVar
@@ -48,6 +51,8 @@ class RequestError(GatewayError):
 
     status: int = 500
     outcome: ClassVar[Outcome] = Outcome.INTERNAL
+    retry_after_s: ClassVar[int | None] = None
+    """After how many seconds the client is asked to try again."""
 
     def __init__(self, message: str, *, param: str | None = None, code: str | None = None) -> None:
         super().__init__(message)
@@ -86,6 +91,26 @@ class BodyTooLarge(ClientError):
     status = 413
 
 
+class HeadersTooLarge(ClientError):
+    """The request's headers are longer than `server.max_header_kb`, or too many."""
+
+    status = 431
+
+
+# Long enough for another request to end, and short enough to be obeyed: the official SDKs ignore more than a minute.
+_TRY_AGAIN_S = 1
+
+
+class TooManyRequests(ClientError):
+    """The client key has `max_concurrent` requests open."""
+
+    status = 429
+    retry_after_s = _TRY_AGAIN_S
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, code="too_many_concurrent_requests")
+
+
 class UpstreamError(RequestError):
     """The provider's fault."""
 
@@ -118,3 +143,13 @@ class UpstreamTimeout(UpstreamError):
 
 class GatewayFault(RequestError):
     """A bug in the gateway, or a shutdown that cuts a request short."""
+
+
+class Overloaded(RequestError):
+    """The worker has `server.max_concurrent` requests open."""
+
+    status = 503
+    retry_after_s = _TRY_AGAIN_S
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, code="overloaded")

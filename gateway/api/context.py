@@ -7,6 +7,7 @@ from contextlib import ExitStack
 
 from litestar.types import HTTPScope
 
+from gateway.api.admission import Admission
 from gateway.api.auth import Authenticator
 from gateway.api.interruption import WATCH_AFTER_S, Interruptions
 from gateway.api.lease import Counts, Lease, write_log_line
@@ -33,8 +34,10 @@ class Services:
         self.upstreams = upstreams
         self.catalog = Catalog(upstreams)
         self.authenticator = Authenticator(settings.keys, open_to_all=settings.no_auth)
+        self.admission = Admission(settings.server.max_concurrent, settings.keys)
         self.keep_alive_s = settings.timeouts.keep_alive
         self.max_body_bytes = settings.server.max_body_mb << 20
+        self.max_header_bytes = settings.server.max_header_kb << 10
         self.clock = clock
         self.new_id = new_id or random_request_ids()
         self.running = Interruptions(watch_after_s)
@@ -49,12 +52,13 @@ class Exchange:
     in between. `take_stack()` moves the ownership to the response; what was not taken ends when the handler does.
     """
 
-    __slots__ = ("_stack", "lease", "services")
+    __slots__ = ("_stack", "body_is_read", "lease", "services")
 
     lease: Lease
 
     def __init__(self, services: Services) -> None:
         self.services = services
+        self.body_is_read = False
         self._stack = ExitStack()
 
     def open(self, scope: HTTPScope) -> ExitStack:

@@ -1,7 +1,8 @@
-"""The road of a counted request up to its response: authenticate, read, parse, route."""
+"""The road of a counted request up to its response: authenticate, admit, read, parse, route."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from typing import Any, Final
 
 from litestar import Request
 from litestar.di import NamedDependency
@@ -12,7 +13,7 @@ from gateway.api.body import ClientLeft, read_body
 from gateway.api.context import Exchange
 from gateway.api.relay import Relay
 from gateway.api.responses import OwnAnswer, Refusal, Vanished
-from gateway.errors import InvalidRequest, RequestError
+from gateway.errors import HeadersTooLarge, InvalidRequest, RequestError
 from gateway.protocol.dialect import Dialect
 from gateway.protocol.errors import MalformedRequest
 from gateway.protocol.request import parse_head
@@ -20,14 +21,17 @@ from gateway.upstream.big_bodies import worked_on
 from gateway.upstream.client import Plan
 from gateway.upstream.headers import for_provider
 
+# As many as the server takes over HTTP/1; over HTTP/2 it would take any number.
+_MOST_HEADERS: Final = 100
+
 InjectedExchange = NamedDependency[SkipValidation[Exchange]]
 
 
 async def answer(request: Request[Any, Any, Any], exchange: Exchange, dialect: Dialect) -> ASGIApp:
     """Return the response of one request; it owns the lease from here on."""
-    with exchange.open(request.scope):
+    with exchange.open(request.scope) as stack:
         try:
-            plan = await _plan(request, exchange, dialect)
+            plan = await _plan(request, exchange, dialect, stack)
         except RequestError as error:
             return Refusal(exchange, dialect, error)
         except MalformedRequest as error:
@@ -39,10 +43,12 @@ async def answer(request: Request[Any, Any, Any], exchange: Exchange, dialect: D
         return Relay(exchange, plan)
 
 
-async def _plan(request: Request[Any, Any, Any], exchange: Exchange, dialect: Dialect) -> Plan:
+async def _plan(request: Request[Any, Any, Any], exchange: Exchange, dialect: Dialect, stack: ExitStack) -> Plan:
     services, lease = exchange.services, exchange.lease
     headers = request.scope["headers"]
-    services.authenticator.authenticate(headers, request.scope["client"])
+    _check_size(headers, services.max_header_bytes)
+    key = services.authenticator.authenticate(headers, request.scope["client"])
+    services.admission.admit(key, stack)
     named = dict(headers)
     encoding = named.get(b"content-encoding", b"identity").strip().lower()
     if encoding not in (b"identity", b""):
@@ -51,6 +57,7 @@ async def _plan(request: Request[Any, Any, Any], exchange: Exchange, dialect: Di
         )
     length, ends_by_it = _declared_length(named, request.scope["http_version"])
     body = await read_body(request.receive, length, services.max_body_bytes, ends_by_length=ends_by_it)
+    exchange.body_is_read = True
     head = parse_head(body)
     lease.model = head.model
     plan = await worked_on(
@@ -60,6 +67,16 @@ async def _plan(request: Request[Any, Any, Any], exchange: Exchange, dialect: Di
     if plan.is_configured_by_name or services.counts.knows(head.model):
         lease.attribute(head.model)
     return plan
+
+
+def _check_size(headers: Iterable[tuple[bytes, bytes]], limit: int) -> None:
+    sizes = [len(name) + len(value) for name, value in headers]
+    if len(sizes) > _MOST_HEADERS:
+        raise HeadersTooLarge(f"The request has more than {_MOST_HEADERS} headers.")
+    if sum(sizes) > limit:
+        raise HeadersTooLarge(
+            f"The request headers are longer than {limit:,} bytes, the limit of server.max_header_kb."
+        )
 
 
 def _declared_length(named: Mapping[bytes, bytes], http_version: str) -> tuple[int, bool]:

@@ -32,6 +32,7 @@ from gateway.protocol.events import Failure
 from gateway.protocol.failure import failure_between
 from gateway.protocol.translation import Translation
 from gateway.upstream.big_bodies import worked_on
+from gateway.protocol.wire import is_object
 from gateway.upstream.client import Plan, Route, usage_is_ours_alone
 from gateway.upstream.headers import RawHeaders, for_client, without_body_headers
 
@@ -40,9 +41,6 @@ _HELD_BODY_BYTES = 1 << 20
 # The usage of a plain answer is read from its body, and a translation needs it whole; a longer one has no usage, and
 # cannot be translated.
 _READABLE_BODY_BYTES = 32 << 20
-
-# Nobody sends more white space than this in front of an object.
-_BLANK_BYTES = 256
 
 # How long a provider may take to end a stream behind its last event; most do so in the same segment.
 _AFTER_THE_END_S = 1.0
@@ -127,15 +125,16 @@ class Relay:
     ) -> None:
         client = route.client
         _check_encoding(route, headers)
+        if not self._plan.head.stream:
+            raise UpstreamBroken(f"The provider {client.name} sent a stream where none was asked for.")
         if route.translation is None:
             tap = self._plan.dialect.tap(withhold_usage=usage_is_ours_alone(self._plan, route))
-        elif self._plan.head.stream:
+        else:
             tap = route.translation.stream()
             headers = [*without_body_headers(headers), *_EVENT_STREAM]
-        else:
-            raise UpstreamBroken(f"The provider {client.name} sent a stream where none was asked for.")
-        await self._start(send, status, headers)
+        # First, so that who is interrupted while the head is sent can be told within the stream.
         self._tap = tap
+        await self._start(send, status, headers)
         passed = b""
         chunk: bytes | None = begun
         try:
@@ -186,10 +185,11 @@ class Relay:
             if self._lease.status is None and not self._plan.dialect.is_error_body(body):
                 body = self._error_body(status, self._failure_in(route, status, body))
                 headers = [*without_body_headers(headers), JSON]
-        elif self._lease.status is None and not body[:_BLANK_BYTES].lstrip().startswith(b"{"):
-            raise UpstreamBroken(f"The provider {client.name} answered {status} with something that is no JSON object.")
         else:
             self._lease.usage = self._plan.dialect.usage_of(body)
+            # Whoever found a usage has read it all.
+            if self._lease.usage is None and self._lease.status is None and not is_object(body):
+                raise UpstreamBroken(f"The provider {client.name} answered {status} with what is no JSON object.")
         if self._lease.status is None:
             self._lease.status = status
             await send_whole(send, status, headers, body)

@@ -24,12 +24,14 @@ async def send_whole(send: Send, status: int, headers: RawHeaders, body: bytes) 
 def error_answer(dialect: Dialect, error: RequestError, request_id: str) -> tuple[int, RawHeaders, bytes]:
     """Return the status, headers and body that tell a client of an error in its own protocol.
 
-    What is the client's fault stays so when it is tried again. Claude Code does that for minutes with a wrong key, ten
-    times and without a word, unless it is told not to.
+    What is the client's fault stays so when it is tried again, unless it is only too early. Claude Code does that for
+    minutes with a wrong key, ten times and without a word, unless it is told not to.
     """
     body = dialect.error_body(error.status, error.message, param=error.param, code=error.code, request_id=request_id)
     headers = [JSON, *dialect.request_id_headers(request_id)]
-    if isinstance(error, ClientError):
+    if error.retry_after_s is not None:
+        headers.append((b"retry-after", b"%d" % error.retry_after_s))
+    elif isinstance(error, ClientError):
         headers.append(DO_NOT_RETRY)
     return error.status, headers, body
 
@@ -49,13 +51,18 @@ class Refusal:
         self._lease = exchange.lease
         self._dialect = dialect
         self._error = error
+        self._body_is_read = exchange.body_is_read
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the error in the client's envelope; the lease ends behind it."""
         with self._stack:
             self._lease.fail(self._error)
             self._lease.status = self._error.status
-            await send_whole(send, *error_answer(self._dialect, self._error, self._lease.request_id))
+            status, headers, body = error_answer(self._dialect, self._error, self._lease.request_id)
+            if not self._body_is_read and scope["http_version"].startswith("1"):
+                # The server closes a connection with a body that nobody wants; its client must not use it again.
+                headers.append((b"connection", b"close"))
+            await send_whole(send, status, headers, body)
 
 
 class OwnAnswer:

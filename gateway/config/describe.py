@@ -1,6 +1,6 @@
 """The settings as text for people, with secrets masked: what `gateway check` prints."""
 
-from gateway.config.settings import Model, Provider, Settings
+from gateway.config.settings import ClientKey, Model, Provider, Settings
 from gateway.logs.render import visible
 
 
@@ -10,8 +10,7 @@ def describe_settings(settings: Settings) -> str:
         "settings": _settings(settings),
         "providers": [_provider(provider) for provider in settings.providers],
         "models": [_model(model) for model in settings.models],
-        "keys": [(key.name, f"sha256 {key.digest.hex()[:8]}…") for key in settings.keys]
-        or [("none", "every client is let in")],
+        "keys": [_key(key) for key in settings.keys] or [("none", "every client is let in", "")],
     }
     return "\n\n".join("\n".join([title, *_aligned(rows)]) for title, rows in sections.items())
 
@@ -22,7 +21,8 @@ def _settings(settings: Settings) -> list[tuple[str, ...]]:
         ("file", settings.source or "none; the providers come from the environment"),
         ("listen", f"{server.host} port {server.port}, {server.workers} worker{'s' if server.workers > 1 else ''}"),
         ("tls", f"certificate {server.tls_cert}, key {server.tls_key}" if server.tls_cert else "none: plain HTTP"),
-        ("limits", f"body {server.max_body_mb} MB, grace {server.grace_s:g} s"),
+        ("limits", f"body {server.max_body_mb} MB, headers {server.max_header_kb} KB, grace {server.grace_s:g} s"),
+        ("concurrency", f"{server.max_concurrent:,} requests open in each worker"),
         ("timeouts", f"connect {timeouts.connect:g} s, first byte {timeouts.first_byte:g} s, idle {timeouts.idle:g} s"),
         ("keep-alive", f"after {timeouts.keep_alive:g} s of silence" if timeouts.keep_alive else "none"),
         ("retry", f"{settings.retry.attempts} attempts in all"),
@@ -48,6 +48,11 @@ def _model(model: Model) -> tuple[str, ...]:
         for target in model.targets
     )
     return model.name, model.strategy, ", ".join(targets)
+
+
+def _key(key: ClientKey) -> tuple[str, ...]:
+    limit = "" if key.max_concurrent is None else f"{key.max_concurrent:,} requests open in each worker"
+    return key.name, f"sha256 {key.digest.hex()[:8]}…", limit
 
 
 def _aligned(table: list[tuple[str, ...]]) -> list[str]:

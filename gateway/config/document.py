@@ -7,6 +7,7 @@ import msgspec
 
 from gateway.config.schema import read
 from gateway.config.settings import (
+    Concurrency,
     Kind,
     LogSettings,
     Model,
@@ -46,6 +47,7 @@ class KeyTable(msgspec.Struct, frozen=True):
     key_env: Text | None = None
     key_file: Text | None = None
     sha256: str | None = None
+    max_concurrent: Concurrency | None = None
 
 
 class Document(msgspec.Struct, frozen=True):

@@ -15,7 +15,9 @@ DEFAULT_TOML: Final = """\
 host = "127.0.0.1"            # anything but loopback needs client keys (below) or --no-auth
 port = 8000
 workers = 1                   # processes, 1 to 64
-max_body_mb = 32              # longest request body
+max_body_mb = 32              # longest request body; a longer one is a 413
+max_header_kb = 64            # longest request headers, names and values together; longer ones are a 431
+max_concurrent = 8192         # requests that each worker has open at a time; one more is a 503 with retry-after
 grace_s = 30                  # how long running streams may finish after SIGTERM
 # tls_cert = "server.pem"     # serve https: certificate and chain, PEM, relative to this file, read again on SIGHUP
 # tls_key = "server.key"      # its key, PEM, without a passphrase
@@ -91,4 +93,5 @@ ring = 1000                   # records kept per worker for the dashboard
 # [[keys]]
 # name = "laptop"
 # key_env = "GATEWAY_KEY"
+# max_concurrent = 20                   # requests open at a time in each worker; one more is a 429 with retry-after
 """

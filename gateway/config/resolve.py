@@ -162,7 +162,7 @@ class Resolver:
         if table.sha256 is not None:
             if not re.fullmatch(r"[0-9a-fA-F]{64}", table.sha256):
                 raise self._error(f"{field}.sha256", "must be the 64 hexadecimal digits that sha256sum prints")
-            return ClientKey(name=table.name, digest=bytes.fromhex(table.sha256))
+            return ClientKey(table.name, bytes.fromhex(table.sha256), table.max_concurrent)
         if table.key is not None:
             self._warn(f"{field}.key", "stands in the file; sha256, key_env or key_file keep it out")
             secret = self._secret(table.key, "inline", f"{field}.key")
@@ -170,7 +170,7 @@ class Resolver:
             secret = self._secret_from_file(table.key_file, f"{field}.key_file")
         else:
             secret = self._secret_from_environment(table.key_env or "", f"{field}.key_env")
-        return ClientKey(name=table.name, digest=hashlib.sha256(secret.reveal().encode()).digest())
+        return ClientKey(table.name, hashlib.sha256(secret.reveal().encode()).digest(), table.max_concurrent)
 
     def _secret_from_environment(self, name: str, field: str) -> Secret:
         value = self._environ.get(name)

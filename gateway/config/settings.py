@@ -13,6 +13,7 @@ _DAY_S: Final = 86_400
 Port = Annotated[int, Meta(ge=0, le=65_535)]
 Seconds = Annotated[float, Meta(gt=0, le=_DAY_S)]
 Text = Annotated[str, Meta(min_length=1)]
+Concurrency = Annotated[int, Meta(ge=1, le=1_000_000)]
 
 Kind = Literal["openai", "anthropic", "echo"]
 Transport = Literal["lean", "httpcore"]
@@ -59,13 +60,18 @@ class Headers(dict[str, str]):
 class ServerSettings(msgspec.Struct, frozen=True):
     """Where to listen, with how many workers; port 0 lets the system choose, `grace_s` is in seconds.
 
-    `tls_cert` and `tls_key` are files in PEM format: both or none.
+    `max_concurrent` is the number of requests that each worker has open at the most; `tls_cert` and `tls_key` are files
+    in PEM format, both or none.
     """
 
     host: Text = "127.0.0.1"
     port: Port = 8000
     workers: Annotated[int, Meta(ge=1, le=64)] = 1
     max_body_mb: Annotated[int, Meta(ge=1, le=1024)] = 32
+    # The server itself refuses what does not fit its buffer of 408 KiB, with a bare 431.
+    max_header_kb: Annotated[int, Meta(ge=1, le=256)] = 64
+    # Half of the connections that a worker takes: whoever is turned away, and a probe, need one for that.
+    max_concurrent: Concurrency = 8192
     grace_s: Annotated[float, Meta(ge=0, le=_DAY_S)] = 30.0
     tls_cert: Text | None = None
     tls_key: Text | None = None
@@ -136,10 +142,14 @@ class Model(msgspec.Struct, frozen=True):
 
 
 class ClientKey(msgspec.Struct, frozen=True):
-    """A key that lets a client in, kept as its SHA-256 digest only."""
+    """A key that lets a client in, kept as its SHA-256 digest only.
+
+    `max_concurrent` is the number of requests that it may have open in each worker; None: as many as the worker.
+    """
 
     name: str
     digest: bytes
+    max_concurrent: int | None = None
 
 
 class Settings(msgspec.Struct, frozen=True):

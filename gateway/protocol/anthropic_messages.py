@@ -12,6 +12,7 @@ import msgspec
 
 from gateway.protocol.conversation import Origin
 from gateway.protocol.dialect import Dialect, EventTap, StreamTap
+from gateway.protocol.failure import OVERLOADED
 from gateway.protocol.foreign import without_foreign_reasoning
 from gateway.protocol.sse import encode_event, parse_event
 from gateway.protocol.usage import Usage
@@ -114,7 +115,9 @@ _TYPES = {
 }
 
 
-def _error(status: int, message: str, request_id: str) -> bytes:
+def _error(status: int, message: str, code: str | None, request_id: str) -> bytes:
+    if code == OVERLOADED:
+        status = 529  # Anthropic's word for it, whatever the response has
     kind = _TYPES.get(status, "invalid_request_error" if status < 500 else "api_error")
     body: dict[str, object] = {"type": "error", "error": {"type": kind, "message": message}}
     if request_id:
@@ -139,7 +142,7 @@ class AnthropicMessages(Dialect):
         self, status: int, message: str, *, param: str | None = None, code: str | None = None, request_id: str = ""
     ) -> bytes:
         """Return `{"type": "error", "error": {"type", "message"}, "request_id"}`; the message names the field."""
-        return _error(status, message, request_id)
+        return _error(status, message, code, request_id)
 
     def is_error_body(self, body: bytes) -> bool:
         """Whether it is an `error` with a type and a message, by which clients tell errors apart."""
@@ -147,7 +150,7 @@ class AnthropicMessages(Dialect):
 
     def error_event(self, status: int, message: str, *, code: str | None = None, param: str | None = None) -> bytes:
         """Return an `error` event, on which the SDK raises."""
-        return encode_event(_error(status, message, ""), "error")
+        return encode_event(_error(status, message, code, ""), "error")
 
     def tap(self, *, withhold_usage: bool) -> StreamTap:
         """Return a MessagesTap; Anthropic streams always carry their usage, so there is nothing to withhold."""

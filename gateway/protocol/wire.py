@@ -92,3 +92,13 @@ def object_text(text: str) -> str | None:
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
         return None
     return text
+
+
+def is_object(data: bytes) -> bool:
+    """Whether what a provider sent is a JSON object in UTF-8."""
+    try:
+        str(data, "utf-8")
+        _object_decoder.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return True

@@ -244,6 +244,7 @@ class Answer:
         """The answer will never be complete. (A class and a text: a stored exception would keep its frames alive.)"""
         self.failure = (kind, message)
         self.over = True
+        self.reusable = False  # where the next answer would begin, nobody knows
         self._parser = None
 
     def take(self) -> bytes:

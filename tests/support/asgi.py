@@ -184,6 +184,7 @@ class Gateway:
         parts: int = 1,
         http_version: str = "1.1",
         end_apart: bool = False,
+        end_missing: bool = False,
     ) -> "Answer":
         """Send a request; the client leaves when `leave_after` messages have been sent to it (0: while it waits)."""
         answer = Answer()
@@ -197,6 +198,8 @@ class Gateway:
             for index, piece in enumerate(pieces)
         ]
 
+        if end_missing:
+            messages[-1]["more_body"] = True
         if end_apart:
             messages[-1]["more_body"] = True
             messages.append({"type": "http.request", "body": b"", "more_body": False})
@@ -253,7 +256,7 @@ class Answer:
     @property
     def headers(self) -> dict[str, str]:
         """The response headers."""
-        return {name.decode(): value.decode() for name, value in self.messages[0]["headers"]}
+        return {name.decode(): value.decode("latin-1") for name, value in self.messages[0]["headers"]}
 
     @property
     def body(self) -> bytes:

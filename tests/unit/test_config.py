@@ -2,6 +2,7 @@
 
 import hashlib
 import pickle
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -423,6 +424,27 @@ def test_the_example_loads_uncommented(load_text: Load, tmp_path: Path) -> None:
     assert [p.name for p in settings.providers] == ["openai", "anthropic", "ollama", "echo"]
     assert [m.name for m in settings.models] == ["gpt-*", "claude-*", "small", "echo"]
     assert settings.warnings == ()
+
+
+def test_limits_of_concurrency_are_checked_and_shown(load_text: Load) -> None:
+    """`gateway check` tells those of the worker and of each key; a key without one has none; none of them may be 0."""
+    keys = (
+        '[[keys]]\nname = "few"\nkey = "0123456789"\nmax_concurrent = 20\n[[keys]]\nname = "any"\nkey = "abcdefghij"\n'
+    )
+    settings = load_text(keys, {"GATEWAY_MAX_CONCURRENT": "5000"})
+    assert settings.server.max_concurrent == 5000
+    assert [key.max_concurrent for key in settings.keys] == [20, None]
+    shown = describe_settings(settings).splitlines()
+    assert any("headers 64 KB" in line for line in shown)
+    assert any(line.split()[:3] == ["concurrency", "5,000", "requests"] for line in shown)
+    assert [line.split()[3:5] for line in shown if line.startswith(("  few", "  any"))] == [["20", "requests"], []]
+    for text, words in (
+        (keys.replace("20", "0"), "keys[0].max_concurrent must be an integer from 1 to 1000000"),
+        ("[server]\nmax_concurrent = 0\n", "server.max_concurrent must be an integer from 1 to 1000000"),
+        ("[server]\nmax_header_kb = 1000\n", "server.max_header_kb must be an integer from 1 to 256"),
+    ):
+        with pytest.raises(ConfigError, match=re.escape(words)):
+            load_text(text, {})
 
 
 @pytest.mark.parametrize(

@@ -93,6 +93,7 @@ def test_every_path_has_exactly_one_finish(
         assert ledger.starts == len(ledger.finishes) == 1
         assert ledger.outcome in Outcome
         assert len(gateway.services.running) == 0
+        assert gateway.services.admission.of_worker.taken == 0
         assert all(made.stream.closed for made in responses)
         if leave_after is None and shut_down_after is None:
             assert ledger.outcome is not Outcome.CANCELLED

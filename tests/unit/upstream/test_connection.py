@@ -149,6 +149,16 @@ async def test_connection_is_released_with_the_last_byte_and_serves_again() -> N
     assert rig.connection.take(second) == b"other"
 
 
+async def test_a_connection_whose_answer_is_not_valid_is_closed() -> None:
+    """The rest of the garbage must not become the answer to somebody else's request."""
+    rig = Rig()
+    await rig.exchange(STREAM)
+    rig.connection.data_received(b"zz\r\n")
+    assert rig.transport.aborted
+    assert not rig.connection.usable
+    assert rig.released == 1
+
+
 async def test_connection_may_serve_the_next_before_the_woken_task_runs() -> None:
     """The end of one exchange and the start of the next can fall into one turn of the loop."""
     rig = Rig()

@@ -292,3 +292,12 @@ def test_bytes_after_a_complete_answer_spoil_only_the_connection(extra: bytes) -
     assert answer.failure is None
     assert body_of(answer) == b"hi"
     assert not answer.reusable
+
+
+@pytest.mark.parametrize("rest", [b"zz\r\nhello", b"5\r\nhelloo\r\n", b"5\r\nhello\r\n0\r\nno colon\r\n\r\n"])
+def test_an_answer_that_breaks_the_grammar_in_its_body_spoils_the_connection(rest: bytes) -> None:
+    """Nobody knows where the next answer would begin, so that what is left of this one could be taken for it."""
+    answer = answer_to(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", rest)
+    assert answer.failure is not None
+    assert answer.over
+    assert not answer.reusable

@@ -5,6 +5,7 @@ from gateway.config.example import DEFAULT_TOML
 from gateway.config.load import check_exposure, is_loopback, load
 from gateway.config.settings import (
     ClientKey,
+    CooldownSettings,
     Headers,
     LogSettings,
     Model,
@@ -20,6 +21,7 @@ from gateway.config.settings import (
 __all__ = [
     "DEFAULT_TOML",
     "ClientKey",
+    "CooldownSettings",
     "Headers",
     "LogSettings",
     "Model",

@@ -7,6 +7,7 @@ import msgspec
 
 from gateway.config.schema import read
 from gateway.config.settings import (
+    CooldownSettings,
     Kind,
     LogSettings,
     Model,
@@ -50,6 +51,7 @@ class Document(msgspec.Struct, frozen=True):
     server: ServerSettings = ServerSettings()
     timeouts: TimeoutSettings = TimeoutSettings()
     retry: RetrySettings = RetrySettings()
+    cooldown: CooldownSettings = CooldownSettings()
     log: LogSettings = LogSettings()
     providers: tuple[ProviderTable, ...] = ()
     models: tuple[Model, ...] = ()

@@ -12,18 +12,20 @@ import structlog
 
 from gateway.config import Settings, Target
 from gateway.errors import InvalidRequest, ModelNotFound, RequestError
+from gateway.metrics.clock import boottime_ns
 from gateway.protocol.dialect import Dialect
 from gateway.protocol.errors import MalformedRequest
 from gateway.protocol.request import RequestHead, rewrite
 from gateway.protocol.translation import Translation
+from gateway.upstream.cooldown import Board, Cooldown, cause_of
 from gateway.upstream.headers import RawHeaders, for_other_protocol
 from gateway.upstream.provider import ProviderClient, TransportFactory
 from gateway.upstream.retry import (
+    Schedule,
     asked_wait_s,
-    backoff_s,
+    invites_no_retry,
     is_retryable_fault,
     is_retryable_status,
-    is_worth_waiting,
     was_sent,
 )
 from gateway.upstream.router import Router, order_targets
@@ -64,10 +66,29 @@ class Attempts(Protocol):
     attempts: int
 
 
+class NoBoard:
+    """Shows nothing."""
+
+    def tried(self, provider: str) -> None:
+        """Do nothing."""
+
+    def failed(self, provider: str) -> None:
+        """Do nothing."""
+
+    def show(self, provider: str, model: str | None, *, failures: int, cause: int, rests_until_s: float) -> None:
+        """Do nothing."""
+
+
+def boottime_s() -> float:
+    """Seconds since boot, suspend included: the clock of the metrics, so that their readers can tell a rest's end."""
+    return boottime_ns() / 1e9
+
+
 class Upstreams:
     """All providers of a worker, behind one router.
 
-    `sleep`, `draw` (numbers in [0, 1)) and `now` (Unix seconds) are parameters so that tests need no waiting.
+    `sleep`, `draw` (numbers in [0, 1)), `now` (Unix seconds) and `clock` (seconds since boot) are parameters so that
+    tests need no waiting. `board` shows the operator how the providers do.
     """
 
     def __init__(
@@ -78,13 +99,17 @@ class Upstreams:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         draw: Callable[[], float] = random.random,
         now: Callable[[], float] = time.time,
+        clock: Callable[[], float] = boottime_s,
+        board: Board | None = None,
     ) -> None:
         self.router = Router(settings.models)
         self.providers = {
             provider.name: ProviderClient(provider, settings.timeouts, transport_for(provider))
             for provider in settings.providers
         }
-        self._tries = settings.retry.attempts
+        self._retry = settings.retry
+        self._cooldown = Cooldown(settings.cooldown, clock, board or NoBoard())
+        self._clock = clock
         self._sleep = sleep
         self._draw = draw
         self._now = now
@@ -104,7 +129,11 @@ class Upstreams:
         plan = Plan(dialect, head, body, [], model.name == head.model)
         refusal: MalformedRequest | None = None
         unable: list[str] = []
-        for target in order_targets(model, self._draw):
+
+        def rests(target: Target) -> bool:
+            return self._cooldown.rests(target.provider, target.model or head.model)
+
+        for target in order_targets(model, self._draw, rests):
             client = self.providers[target.provider]
             spoken = client.dialect_for(dialect)
             if spoken is dialect:
@@ -146,45 +175,57 @@ class Upstreams:
         """Return the route on which an answer came and the response, whose body is still to be read.
 
         An answer that is an error after the last try is returned like any other; a RequestError is raised when there
-        is none. The tries go over all targets in turn, with a wait before each further round. A target that was sent
-        the request and did not answer it is out: it may be working on it.
+        is none. gateway.upstream.retry says which target is tried when.
         """
-        routes = list(plan.routes)
-        position, rounds = 0, 0
-        for tries_left in range(self._tries - 1, -1, -1):
-            route = routes[position]
+        routes, cooldown = plan.routes, self._cooldown
+
+        def rests(target: int) -> bool:
+            return cooldown.rests(*_place(plan, routes[target]))
+
+        schedule = Schedule(len(routes), self._retry, self._clock())
+        step = schedule.next(self._clock(), self._draw, rests)
+        assert step is not None, "the first try is always there"
+        while True:
+            target, wait = step
+            if wait:
+                await self._sleep(wait)
+            route = routes[target]
             client = route.client
+            place = _place(plan, route)
             attempts.provider = client.name
             attempts.attempts += 1
-            asked: float | None = None
+            number = cooldown.begin(*place)
             try:
                 response = await client.send(route.dialect, route.headers, _body_for(plan, route))
             except RequestError as error:
-                if was_sent(error):
-                    del routes[position]
-                else:
-                    position += 1
-                if not (tries_left and routes and is_retryable_fault(error)):
+                if not is_retryable_fault(error):
+                    cooldown.ended(number, *place)
+                    raise
+                cooldown.failed(number, *place, cause_of(error))
+                if not was_sent(error):
+                    schedule.again(target, None, self._clock())
+                step = schedule.next(self._clock(), self._draw, rests)
+                if step is None:
                     raise
                 failure = error.message
+            except BaseException:
+                cooldown.ended(number, *place)
+                raise
             else:
                 status = response.status_code
-                if not (tries_left and is_retryable_status(status)):
+                if not is_retryable_status(status):
+                    cooldown.answered(number, *place)
                     return route, response
-                asked = asked_wait_s({name.lower(): value for name, value in response.headers.raw}, self._now())
-                if asked is not None and not is_worth_waiting(asked) and len(routes) == 1:
+                cooldown.failed(number, *place, status)
+                headers = {name.lower(): value for name, value in response.headers.raw}
+                if not invites_no_retry(headers):
+                    schedule.again(target, asked_wait_s(headers, self._now()), self._clock())
+                step = schedule.next(self._clock(), self._draw, rests)
+                if step is None:
                     return route, response
                 await response.aclose()
-                position += 1
                 failure = f"status {status}"
-            wait = 0.0
-            if position >= len(routes):
-                position, rounds = 0, rounds + 1
-                wait = max(asked or 0.0, backoff_s(rounds, self._draw()))
-            log.warning("retry", model=plan.head.model, provider=client.name, failure=failure, wait_s=round(wait, 3))
-            if wait:
-                await self._sleep(wait)
-        raise AssertionError("the last try returns or raises")
+            log.warning("retry", model=plan.head.model, provider=client.name, failure=failure, wait_s=round(step[1], 3))
 
     async def aclose(self) -> None:
         """Close every connection to every provider."""
@@ -200,6 +241,11 @@ def usage_is_ours_alone(plan: Plan, route: Route) -> bool:
         and not plan.head.asks_for_usage
         and route.client.reports_usage
     )
+
+
+def _place(plan: Plan, route: Route) -> tuple[str, str]:
+    """The provider and the model there, which the cooldown knows a target by."""
+    return route.client.name, route.target.model or plan.head.model
 
 
 def _body_for(plan: Plan, route: Route) -> bytes:

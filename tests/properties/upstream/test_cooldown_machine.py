@@ -1,13 +1,16 @@
 """The laws of the cooldown, under tries that begin, overlap and end in every order while time passes."""
 
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
 from gateway.config import CooldownSettings
 from gateway.upstream.cooldown import Cause, Cooldown
 
-FAILURES, REST_S, MAX_REST_S = 3, 10.0, 40.0
-PLACES = st.tuples(st.sampled_from("pq"), st.sampled_from("mn"))
+FAILURES, REST_S, MAX_REST_S = 2, 10.0, 30.0
+ALL_PLACES = (("p", "m"), ("p", "n"), ("q", "m"))
+# Mostly the same one, so that much happens there.
+PLACES = st.sampled_from([*ALL_PLACES, *3 * ALL_PLACES[:1]])
 Place = tuple[str, str]
 Key = tuple[str, str | None]
 
@@ -30,8 +33,8 @@ class CooldownMachine(RuleBasedStateMachine):
         self.in_a_row: dict[Key, int] = {}
         # Tries in flight that began although their circuit had opened, because nothing kept them from it.
         self.free: dict[Key, set[int]] = {}
-        settings = CooldownSettings(failures=FAILURES, rest_s=REST_S, max_rest_s=MAX_REST_S)
-        self.cooldown = Cooldown(settings, lambda: self.now, self)
+        cooldown = CooldownSettings(failures=FAILURES, rest_s=REST_S, max_rest_s=MAX_REST_S)
+        self.cooldown = Cooldown(cooldown, lambda: self.now, self)
 
     def tried(self, provider: str) -> None:
         self.counted[0] += 1
@@ -80,6 +83,12 @@ class CooldownMachine(RuleBasedStateMachine):
         if self.in_a_row[failing] == FAILURES:
             assert self.cooldown.rests(*place), "it has failed often enough"
 
+    @rule(place=PLACES, cause=st.sampled_from([503, Cause.UNREACHABLE]), times=st.integers(1, FAILURES))
+    def keep_failing(self, place: Place, cause: int, times: int) -> None:
+        """Tries fail one after another."""
+        for _ in range(times):
+            self.fail(self.begin(place), cause)
+
     @rule(started=consumes(tries))
     def leave(self, started: tuple[int, Place]) -> None:
         """The client leaves."""
@@ -87,7 +96,7 @@ class CooldownMachine(RuleBasedStateMachine):
         self.cooldown.ended(number, *place)
         self.forget(number)
 
-    @rule(seconds=st.floats(0, 2 * MAX_REST_S))
+    @rule(seconds=st.sampled_from([0.5, REST_S, 2 * REST_S, MAX_REST_S]))
     def wait(self, seconds: float) -> None:
         """Time passes."""
         self.now += seconds
@@ -108,7 +117,7 @@ class CooldownMachine(RuleBasedStateMachine):
     @invariant()
     def only_those_that_keep_failing_rest(self) -> None:
         """And never longer than the bound, unless a probe is in flight."""
-        for place in (("p", "m"), ("p", "n"), ("q", "m"), ("q", "n")):
+        for place in ALL_PLACES:
             opened = [key for key in keys_of(place) if self.has_opened(key)]
             if not opened:
                 assert not self.cooldown.rests(*place)
@@ -132,3 +141,4 @@ class CooldownMachine(RuleBasedStateMachine):
 
 
 TestCooldown = CooldownMachine.TestCase
+TestCooldown.settings = settings(max_examples=2 * settings().max_examples, stateful_step_count=40)

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from litestar.types import HTTPScope
 
 from gateway.api.auth import Authenticator
+from gateway.api.body import BodyLimits
 from gateway.api.interruption import WATCH_AFTER_S, Interruptions
 from gateway.api.lease import Counts, Lease, write_log_line
 from gateway.config import Settings
@@ -34,7 +35,8 @@ class Services:
         self.catalog = Catalog(upstreams)
         self.authenticator = Authenticator(settings.keys, open_to_all=settings.no_auth)
         self.keep_alive_s = settings.timeouts.keep_alive
-        self.max_body_bytes = settings.server.max_body_mb << 20
+        timeouts = settings.timeouts
+        self.body_limits = BodyLimits(settings.server.max_body_mb << 20, timeouts.request_idle, timeouts.request_body)
         self.clock = clock
         self.new_id = new_id or random_request_ids()
         self.running = Interruptions(watch_after_s)

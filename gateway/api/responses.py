@@ -3,7 +3,7 @@
 from litestar.types import Receive, Scope, Send
 
 from gateway.api.context import Exchange
-from gateway.errors import ClientError, RequestError
+from gateway.errors import BodyTooSlow, ClientError, RequestError
 from gateway.metrics.outcome import Outcome
 from gateway.protocol.dialect import Dialect
 from gateway.upstream.headers import RawHeaders
@@ -23,12 +23,12 @@ async def send_whole(send: Send, status: int, headers: RawHeaders, body: bytes) 
 def error_answer(dialect: Dialect, error: RequestError, request_id: str) -> tuple[int, RawHeaders, bytes]:
     """Return the status, headers and body that tell a client of an error in its own protocol.
 
-    What is the client's fault stays so when it is tried again. Claude Code does that for minutes with a wrong key, ten
-    times and without a word, unless it is told not to.
+    What is the client's fault stays so when it is tried again, but for its slowness. Claude Code does that for minutes
+    with a wrong key, ten times and without a word, unless it is told not to.
     """
     body = dialect.error_body(error.status, error.message, param=error.param, code=error.code, request_id=request_id)
     headers = [JSON, *dialect.request_id_headers(request_id)]
-    if isinstance(error, ClientError):
+    if isinstance(error, ClientError) and not isinstance(error, BodyTooSlow):
         headers.append(DO_NOT_RETRY)
     return error.status, headers, body
 
@@ -47,7 +47,11 @@ class Refusal:
         with self._stack:
             self._lease.fail(self._error)
             self._lease.status = self._error.status
-            await send_whole(send, *error_answer(self._dialect, self._error, self._lease.request_id))
+            status, headers, body = error_answer(self._dialect, self._error, self._lease.request_id)
+            if isinstance(self._error, BodyTooSlow) and scope["http_version"].startswith("1"):
+                # The rest of the body may still come; nothing else can be read on this connection.
+                headers.append((b"connection", b"close"))
+            await send_whole(send, status, headers, body)
 
 
 class OwnAnswer:

@@ -17,6 +17,7 @@ port = 8000
 workers = 1                   # processes, 1 to 64
 max_body_mb = 32              # longest request body
 grace_s = 30                  # how long running streams may finish after SIGTERM
+http2 = false                 # HTTP/2 on the same port; timeouts.request_head then spares who is slow to choose
 
 [timeouts]                    # seconds; there is no total limit on a stream
 connect = 5.0

@@ -57,13 +57,17 @@ class Headers(dict[str, str]):
 
 
 class ServerSettings(msgspec.Struct, frozen=True):
-    """Where to listen, with how many workers; port 0 lets the system choose, `grace_s` is in seconds."""
+    """Where to listen, with how many workers; port 0 lets the system choose, `grace_s` is in seconds.
+
+    With `http2` the port speaks HTTP/2 too, and then a client that is slow to say which keeps its connection.
+    """
 
     host: Text = "127.0.0.1"
     port: Port = 8000
     workers: Annotated[int, Meta(ge=1, le=64)] = 1
     max_body_mb: Annotated[int, Meta(ge=1, le=1024)] = 32
     grace_s: Annotated[float, Meta(ge=0, le=_DAY_S)] = 30.0
+    http2: bool = False
 
 
 class TimeoutSettings(msgspec.Struct, frozen=True):

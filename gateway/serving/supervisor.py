@@ -17,7 +17,8 @@ from types import FrameType
 import msgspec
 import psutil
 import structlog
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
 from granian.server import Server
 
 from gateway.config import Settings
@@ -109,8 +110,12 @@ def supervise(
         port=settings.server.port,
         interface=Interfaces.ASGI,
         workers=settings.server.workers,
+        # In its automatic mode the server waits for ever for the bytes that tell HTTP/2 from HTTP/1.1.
+        http=HTTPModes.auto if settings.server.http2 else HTTPModes.http1,
         websockets=False,
         backpressure=_MOST_CONNECTIONS,
+        # It holds for a whole head, from the end of the request before it: an idle connection is closed by it too.
+        http1_settings=HTTP1Settings(header_read_timeout=round(settings.timeouts.request_head * 1000)),
         respawn_failed_workers=True,
         workers_kill_timeout=math.ceil(settings.server.grace_s) + _AFTER_GRACE_S,
     )

@@ -189,6 +189,7 @@ class Gateway:
         parts: int = 1,
         http_version: str = "1.1",
         end_apart: bool = False,
+        end_missing: bool = False,
     ) -> "Answer":
         """Send a request; the client leaves when `leave_after` messages have been sent to it (0: while it waits)."""
         answer = Answer()
@@ -202,6 +203,8 @@ class Gateway:
             for index, piece in enumerate(pieces)
         ]
 
+        if end_missing:
+            messages[-1]["more_body"] = True
         if end_apart:
             messages[-1]["more_body"] = True
             messages.append({"type": "http.request", "body": b"", "more_body": False})

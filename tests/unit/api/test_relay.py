@@ -140,7 +140,7 @@ async def test_a_request_that_cannot_be_served_is_refused_in_the_clients_envelop
 async def test_a_body_above_the_limit_is_a_413_whether_declared_or_not():
     """The limit holds for a content-length and for a body that just keeps coming."""
     gateway = Gateway(lambda _: response(b"{}"))
-    gateway.services.max_body_bytes = 100
+    gateway.services.body_limits.size = 100
     declared = await gateway.post(CHAT, PLAIN, headers={"content-length": "101"})
     undeclared = await gateway.post(CHAT, b'{"model":"chatty","x":"' + b"x" * 100 + b'"}', parts=9)
     assert (declared.status, undeclared.status) == (413, 413)

@@ -30,26 +30,20 @@ nothing could be tried in its place. Each worker keeps its own circuits, so that
 request path; of N workers each finds out for itself.
 """
 
-import enum
 from collections.abc import Callable
 from typing import Final, Protocol
 
 import msgspec
+import structlog
 
 from gateway.config import CooldownSettings
 from gateway.errors import ConnectionTooSlow, RequestError, UpstreamTimeout, UpstreamUnreachable
+from gateway.metrics.health import Cause, words_for
+
+log = structlog.get_logger("gateway.upstream")
 
 # Names of models come from clients: more failing ones than this at a time are not remembered.
 MOST_CIRCUITS: Final = 256
-
-
-class Cause(enum.IntEnum):
-    """Why a try failed without an answer; with one, the cause is its status, which is at least 100."""
-
-    UNREACHABLE = 1
-    CONNECT_TIMEOUT = 2
-    SILENT = 3
-    BROKEN = 4
 
 
 def cause_of(error: RequestError) -> int:
@@ -176,13 +170,23 @@ class Cooldown:
         settings = self._settings
         if not circuit.rest_s:
             if circuit.failures >= settings.failures:
-                self._rest(circuit, settings.rest_s)
+                self._rest(key, circuit, settings.rest_s, cause)
         elif circuit.probe == number:
-            self._rest(circuit, max(settings.rest_s, min(2 * circuit.rest_s, settings.max_rest_s)))
+            longer = max(settings.rest_s, min(2 * circuit.rest_s, settings.max_rest_s))
+            self._rest(key, circuit, longer, cause)
         self._show(key, circuit, cause)
 
-    def _rest(self, circuit: Circuit, rest_s: float) -> None:
+    def _rest(self, key: _Key, circuit: Circuit, rest_s: float, cause: int) -> None:
         circuit.rest_s, circuit.until_s, circuit.probe = rest_s, self._clock() + rest_s, 0
+        provider, model = key
+        log.warning(
+            "rests",
+            provider=provider,
+            model=model,
+            seconds=rest_s,
+            failed_in_a_row=circuit.failures,
+            failure=words_for(cause),
+        )
 
     def _let_go(self, key: _Key, number: int) -> None:
         circuit = self._circuits.get(key)
@@ -190,8 +194,11 @@ class Cooldown:
             circuit.probe = 0
 
     def _close(self, key: _Key) -> None:
-        if self._circuits.pop(key, None) is not None:
+        circuit = self._circuits.pop(key, None)
+        if circuit is not None:
             self._board.show(*key, failures=0, cause=0, rests_until_s=0.0)
+            if circuit.rest_s:
+                log.info("rests no more", provider=key[0], model=key[1])
 
     def _show(self, key: _Key, circuit: Circuit, cause: int) -> None:
         self._board.show(*key, failures=circuit.failures, cause=cause, rests_until_s=circuit.until_s)

@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
 from gateway.config import CooldownSettings
-from gateway.upstream.cooldown import Cause, Cooldown
+from gateway.metrics.health import Cause
+from gateway.upstream.cooldown import Cooldown
 
 FAILURES, REST_S, MAX_REST_S = 2, 10.0, 30.0
 ALL_PLACES = (("p", "m"), ("p", "n"), ("q", "m"))

@@ -4,7 +4,8 @@ import pytest
 
 from gateway.config import CooldownSettings
 from gateway.errors import ConnectionTooSlow, UpstreamBroken, UpstreamTimeout, UpstreamUnreachable
-from gateway.upstream.cooldown import MOST_CIRCUITS, Cause, Cooldown, cause_of
+from gateway.metrics.health import Cause
+from gateway.upstream.cooldown import MOST_CIRCUITS, Cooldown, cause_of
 
 
 class Rig:

@@ -226,7 +226,11 @@ class Relay:
             lease.request_id = upstream_id.decode("latin-1")
         headers += [header for header in dialect.request_id_headers(lease.request_id) if header[0] not in given]
         # The gateway has tried again itself; and a provider's key that it refuses is none that the client could renew.
-        is_final = response.status_code == 401 or (response.status_code >= 400 and lease.attempts > 1)
+        is_final = response.status_code == 401 or (
+            response.status_code >= 400
+            and lease.attempts > 1
+            and not self._services.upstreams.leaves_the_wait_to_the_client(response)
+        )
         if is_final and DO_NOT_RETRY[0] not in given:
             headers.append(DO_NOT_RETRY)
         return headers, given.get(b"content-type", b"").lower()

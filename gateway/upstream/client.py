@@ -217,7 +217,7 @@ class Upstreams:
                     cooldown.answered(number, *place)
                     return route, response
                 cooldown.failed(number, *place, status)
-                headers = {name.lower(): value for name, value in response.headers.raw}
+                headers = _lower_case(response)
                 if not invites_no_retry(headers):
                     schedule.again(target, asked_wait_s(headers, self._now()), self._clock())
                 step = schedule.next(self._clock(), self._draw, rests)
@@ -226,6 +226,11 @@ class Upstreams:
                 await response.aclose()
                 failure = f"status {status}"
             log.warning("retry", model=plan.head.model, provider=client.name, failure=failure, wait_s=round(step[1], 3))
+
+    def leaves_the_wait_to_the_client(self, response: httpx.Response) -> bool:
+        """Whether an answer asks for a longer wait than ours, so that a repetition is the client's to decide."""
+        asked = asked_wait_s(_lower_case(response), self._now())
+        return asked is not None and asked > self._retry.max_wait_s
 
     async def aclose(self) -> None:
         """Close every connection to every provider."""
@@ -241,6 +246,10 @@ def usage_is_ours_alone(plan: Plan, route: Route) -> bool:
         and not plan.head.asks_for_usage
         and route.client.reports_usage
     )
+
+
+def _lower_case(response: httpx.Response) -> dict[bytes, bytes]:
+    return {name.lower(): value for name, value in response.headers.raw}
 
 
 def _place(plan: Plan, route: Route) -> tuple[str, str]:

@@ -23,6 +23,7 @@ from gateway.upstream.provider import ProviderClient, TransportFactory
 from gateway.upstream.retry import (
     Schedule,
     asked_wait_s,
+    first_target,
     invites_no_retry,
     is_retryable_fault,
     is_retryable_status,
@@ -182,13 +183,10 @@ class Upstreams:
         def rests(target: int) -> bool:
             return cooldown.rests(*_place(plan, routes[target]))
 
-        schedule = Schedule(len(routes), self._retry, self._clock())
-        step = schedule.next(self._clock(), self._draw, rests)
-        assert step is not None, "the first try is always there"
+        began = self._clock()
+        target = first_target(len(routes), rests)
+        schedule: Schedule | None = None
         while True:
-            target, wait = step
-            if wait:
-                await self._sleep(wait)
             route = routes[target]
             client = route.client
             place = _place(plan, route)
@@ -202,6 +200,7 @@ class Upstreams:
                     cooldown.ended(number, *place)
                     raise
                 cooldown.failed(number, *place, cause_of(error))
+                schedule = schedule or Schedule(len(routes), self._retry, first=target, began=began)
                 if not was_sent(error):
                     schedule.again(target, None, self._clock())
                 step = schedule.next(self._clock(), self._draw, rests)
@@ -217,6 +216,7 @@ class Upstreams:
                     cooldown.answered(number, *place)
                     return route, response
                 cooldown.failed(number, *place, status)
+                schedule = schedule or Schedule(len(routes), self._retry, first=target, began=began)
                 headers = _lower_case(response)
                 if not invites_no_retry(headers):
                     schedule.again(target, asked_wait_s(headers, self._now()), self._clock())
@@ -225,7 +225,10 @@ class Upstreams:
                     return route, response
                 await response.aclose()
                 failure = f"status {status}"
-            log.warning("retry", model=plan.head.model, provider=client.name, failure=failure, wait_s=round(step[1], 3))
+            target, wait = step
+            log.warning("retry", model=plan.head.model, provider=client.name, failure=failure, wait_s=round(wait, 3))
+            if wait:
+                await self._sleep(wait)
 
     def leaves_the_wait_to_the_client(self, response: httpx.Response) -> bool:
         """Whether an answer asks for a longer wait than ours, so that a repetition is the client's to decide."""

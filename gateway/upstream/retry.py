@@ -28,16 +28,22 @@ from gateway.errors import RequestError, UpstreamError, UpstreamUnreachable
 _FIRST_WAIT_S: Final = 0.5
 
 
+def first_target(targets: int, rests: Callable[[int], bool]) -> int:
+    """Return the target of the first try, of so many, which are numbered in their order from 0."""
+    return next((target for target in range(targets) if not rests(target)), 0) if targets > 1 else 0
+
+
 class Schedule:
-    """The tries of one request over its targets, which are numbered in their order from 0; all times in seconds."""
+    """The tries of one request after its first, which nearly always is the last too; all times in seconds."""
 
     __slots__ = ("_again", "_deadline", "_left", "_max_wait_s", "_not_before", "_round", "_rounds")
 
-    def __init__(self, targets: int, settings: RetrySettings, now: float) -> None:
-        self._left = settings.attempts
+    def __init__(self, targets: int, settings: RetrySettings, *, first: int, began: float) -> None:
+        """The first try began at target `first`."""
+        self._left = settings.attempts - 1
         self._max_wait_s = settings.max_wait_s
-        self._deadline = now + settings.budget_s
-        self._round = list(range(targets))
+        self._deadline = began + settings.budget_s
+        self._round = [target for target in range(targets) if target != first]
         self._again: list[int] = []
         self._not_before: dict[int, float] = {}
         self._rounds = 0

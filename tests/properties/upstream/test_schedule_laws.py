@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.config import RetrySettings
-from gateway.upstream.retry import Schedule
+from gateway.upstream.retry import Schedule, first_target
 
 ANSWERS = st.lists(
     st.tuples(
@@ -34,12 +34,19 @@ def test_tries_keep_their_number_their_budget_and_what_was_asked(
 ) -> None:
     """Never more tries than allowed, never late, never too early, never at a target that is out, never unfairly."""
     now = 0.0
-    schedule = Schedule(targets, RetrySettings(attempts=attempts, budget_s=budget_s, max_wait_s=max_wait_s), now)
+    settings = RetrySettings(attempts=attempts, budget_s=budget_s, max_wait_s=max_wait_s)
+    schedule: Schedule | None = None
     tries = [0] * targets
     not_before = [0.0] * targets
     out: set[int] = set()
     for kind, asked, takes, draw, resting in answers:
-        step = schedule.next(now, lambda draw=draw: draw, resting.__contains__)
+        step: tuple[int, float] | None
+        if schedule is None:
+            first = first_target(targets, resting.__contains__)
+            schedule = Schedule(targets, settings, first=first, began=now)
+            step = first, 0.0
+        else:
+            step = schedule.next(now, lambda draw=draw: draw, resting.__contains__)
         if step is None:
             last_wait = min((not_before[target] for target in range(targets) if target not in out), default=now)
             assert sum(tries) == attempts or len(out) == targets or max(now, last_wait) + max_wait_s > budget_s, (

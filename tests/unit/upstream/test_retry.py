@@ -8,6 +8,7 @@ from gateway.upstream.retry import (
     Schedule,
     asked_wait_s,
     backoff_s,
+    first_target,
     invites_no_retry,
     is_retryable_fault,
     is_retryable_status,
@@ -64,10 +65,16 @@ class Tries:
     def __init__(self, targets: int, *, attempts: int = 10, budget_s: float = 100.0) -> None:
         self.now = 0.0
         self.resting: set[int] = set()
-        self.schedule = Schedule(targets, RetrySettings(attempts=attempts, budget_s=budget_s), self.now)
+        self._targets = targets
+        self._settings = RetrySettings(attempts=attempts, budget_s=budget_s)
+        self.schedule: Schedule | None = None
 
     def next(self) -> tuple[int, float] | None:
         """The next target, and when it is tried."""
+        if self.schedule is None:
+            first = first_target(self._targets, self.resting.__contains__)
+            self.schedule = Schedule(self._targets, self._settings, first=first, began=self.now)
+            return first, self.now
         step = self.schedule.next(self.now, lambda: 0.5, lambda target: target in self.resting)
         if step is None:
             return None
@@ -76,6 +83,7 @@ class Tries:
 
     def refuse(self, target: int, asked_s: float | None = None) -> None:
         """The target may be tried again."""
+        assert self.schedule is not None
         self.schedule.again(target, asked_s, self.now)
 
 

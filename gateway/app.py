@@ -37,6 +37,7 @@ def create_app(services: Services, lifespan: Sequence[Lifespan] = ()) -> Litesta
         try:
             yield
         finally:
+            await services.catalog.aclose()
             await services.upstreams.aclose()
 
     def add_request_id(response: Response[Any]) -> Response[Any]:

@@ -10,10 +10,12 @@ GatewayError
     │   ├── InvalidRequest       400, counted as `validation`
     │   ├── ModelNotFound        404, counted as `validation`
     │   ├── BodyTooLarge         413, counted as `validation`
+    │   ├── BodyTooSlow          408, counted as `validation`
     │   ├── HeadersTooLarge      431, counted as `validation`
     │   └── TooManyRequests      429, counted as `validation`: its key has as many requests open as it may
     ├── UpstreamError            the provider's fault, counted as `upstream`
-    │   ├── UpstreamUnreachable  502: nothing was sent, or nothing came back
+    │   ├── UpstreamUnreachable  502: nothing was sent
+    │   │   └── ConnectionTooSlow  504, counted as `timeout`
     │   ├── UpstreamBroken       502: the answer broke off or is not HTTP
     │   ├── UpstreamRefusal      the provider's own status: its error, where it cannot be passed on as a response
     │   └── UpstreamTimeout      504, counted as `timeout`
@@ -91,6 +93,12 @@ class BodyTooLarge(ClientError):
     status = 413
 
 
+class BodyTooSlow(ClientError):
+    """The request body did not come within `timeouts.request_idle` or `timeouts.request_body`."""
+
+    status = 408
+
+
 class HeadersTooLarge(ClientError):
     """The request's headers are longer than `server.max_header_kb`, or too many."""
 
@@ -119,7 +127,14 @@ class UpstreamError(RequestError):
 
 
 class UpstreamUnreachable(UpstreamError):
-    """No connection, or the connection ended before any byte of an answer."""
+    """There was no connection, so that certainly nothing was sent."""
+
+
+class ConnectionTooSlow(UpstreamUnreachable):
+    """There was no connection within `timeouts.connect`."""
+
+    status = 504
+    outcome = Outcome.TIMEOUT
 
 
 class UpstreamBroken(UpstreamError):
@@ -135,7 +150,7 @@ class UpstreamRefusal(UpstreamError):
 
 
 class UpstreamTimeout(UpstreamError):
-    """The provider was silent for longer than a configured timeout."""
+    """The provider was silent for longer than a configured timeout, after it was sent something."""
 
     status = 504
     outcome = Outcome.TIMEOUT

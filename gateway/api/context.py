@@ -9,6 +9,7 @@ from litestar.types import HTTPScope
 
 from gateway.api.admission import Admission
 from gateway.api.auth import Authenticator
+from gateway.api.body import BodyLimits
 from gateway.api.interruption import WATCH_AFTER_S, Interruptions
 from gateway.api.lease import Counts, Lease, write_log_line
 from gateway.config import Settings
@@ -36,8 +37,9 @@ class Services:
         self.authenticator = Authenticator(settings.keys, open_to_all=settings.no_auth)
         self.admission = Admission(settings.server.max_concurrent, settings.keys)
         self.keep_alive_s = settings.timeouts.keep_alive
-        self.max_body_bytes = settings.server.max_body_mb << 20
         self.max_header_bytes = settings.server.max_header_kb << 10
+        timeouts = settings.timeouts
+        self.body_limits = BodyLimits(settings.server.max_body_mb << 20, timeouts.request_idle, timeouts.request_body)
         self.clock = clock
         self.new_id = new_id or random_request_ids()
         self.running = Interruptions(watch_after_s)

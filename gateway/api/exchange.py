@@ -56,7 +56,7 @@ async def _plan(request: Request[Any, Any, Any], exchange: Exchange, dialect: Di
             f"The request body has the content-encoding {encoding.decode('latin-1'):.60}; send it without one."
         )
     length, ends_by_it = _declared_length(named, request.scope["http_version"])
-    body = await read_body(request.receive, length, services.max_body_bytes, ends_by_length=ends_by_it)
+    body = await read_body(request.receive, length, services.body_limits, ends_by_length=ends_by_it)
     exchange.body_is_read = True
     head = parse_head(body)
     lease.model = head.model

@@ -31,8 +31,8 @@ from gateway.protocol.errors import MalformedRequest
 from gateway.protocol.events import Failure
 from gateway.protocol.failure import failure_between
 from gateway.protocol.translation import Translation
-from gateway.upstream.big_bodies import worked_on
 from gateway.protocol.wire import is_object
+from gateway.upstream.big_bodies import worked_on
 from gateway.upstream.client import Plan, Route, usage_is_ours_alone
 from gateway.upstream.headers import RawHeaders, for_client, without_body_headers
 
@@ -261,7 +261,11 @@ class Relay:
             lease.request_id = upstream_id.decode("latin-1")
         headers += [header for header in dialect.request_id_headers(lease.request_id) if header[0] not in given]
         # The gateway has tried again itself; and a provider's key that it refuses is none that the client could renew.
-        is_final = response.status_code == 401 or (response.status_code >= 400 and lease.attempts > 1)
+        is_final = response.status_code == 401 or (
+            response.status_code >= 400
+            and lease.attempts > 1
+            and not self._services.upstreams.leaves_the_wait_to_the_client(response)
+        )
         if is_final and DO_NOT_RETRY[0] not in given:
             headers.append(DO_NOT_RETRY)
         return headers

@@ -4,7 +4,7 @@ from litestar.types import Receive, Scope, Send
 
 from gateway.api.context import Exchange
 from gateway.api.lease import Lease
-from gateway.errors import ClientError, RequestError
+from gateway.errors import BodyTooSlow, ClientError, RequestError
 from gateway.metrics.outcome import Outcome
 from gateway.protocol.dialect import Dialect
 from gateway.upstream.headers import RawHeaders
@@ -24,14 +24,14 @@ async def send_whole(send: Send, status: int, headers: RawHeaders, body: bytes) 
 def error_answer(dialect: Dialect, error: RequestError, request_id: str) -> tuple[int, RawHeaders, bytes]:
     """Return the status, headers and body that tell a client of an error in its own protocol.
 
-    What is the client's fault stays so when it is tried again, unless it is only too early. Claude Code does that for
-    minutes with a wrong key, ten times and without a word, unless it is told not to.
+    What is the client's fault stays so when it is tried again, unless it is only too early or too slow. Claude Code
+    does that for minutes with a wrong key, ten times and without a word, unless it is told not to.
     """
     body = dialect.error_body(error.status, error.message, param=error.param, code=error.code, request_id=request_id)
     headers = [JSON, *dialect.request_id_headers(request_id)]
     if error.retry_after_s is not None:
         headers.append((b"retry-after", b"%d" % error.retry_after_s))
-    elif isinstance(error, ClientError):
+    elif isinstance(error, ClientError) and not isinstance(error, BodyTooSlow):
         headers.append(DO_NOT_RETRY)
     return error.status, headers, body
 

@@ -6,6 +6,7 @@ from gateway.config.exposure import check_exposure, is_loopback, is_public_name
 from gateway.config.load import load
 from gateway.config.settings import (
     ClientKey,
+    CooldownSettings,
     Headers,
     LogSettings,
     Model,
@@ -21,6 +22,7 @@ from gateway.config.settings import (
 __all__ = [
     "DEFAULT_TOML",
     "ClientKey",
+    "CooldownSettings",
     "Headers",
     "LogSettings",
     "Model",

@@ -1,6 +1,6 @@
 """The settings as text for people, with secrets masked: what `gateway check` prints."""
 
-from gateway.config.settings import ClientKey, Model, Provider, Settings
+from gateway.config.settings import ClientKey, CooldownSettings, Model, Provider, Settings
 from gateway.logs.render import visible
 
 
@@ -16,7 +16,7 @@ def describe_settings(settings: Settings) -> str:
 
 
 def _settings(settings: Settings) -> list[tuple[str, ...]]:
-    server, timeouts, log = settings.server, settings.timeouts, settings.log
+    server, timeouts, retry, log = settings.server, settings.timeouts, settings.retry, settings.log
     return [
         ("file", settings.source or "none; the providers come from the environment"),
         ("listen", f"{server.host} port {server.port}, {server.workers} worker{'s' if server.workers > 1 else ''}"),
@@ -24,10 +24,28 @@ def _settings(settings: Settings) -> list[tuple[str, ...]]:
         ("limits", f"body {server.max_body_mb} MB, headers {server.max_header_kb} KB, grace {server.grace_s:g} s"),
         ("concurrency", f"{server.max_concurrent:,} requests open in each worker"),
         ("timeouts", f"connect {timeouts.connect:g} s, first byte {timeouts.first_byte:g} s, idle {timeouts.idle:g} s"),
+        (
+            "requests",
+            f"head within {timeouts.request_head:g} s, body within {timeouts.request_body:g} s, "
+            f"idle {timeouts.request_idle:g} s",
+        ),
         ("keep-alive", f"after {timeouts.keep_alive:g} s of silence" if timeouts.keep_alive else "none"),
-        ("retry", f"{settings.retry.attempts} attempts in all"),
+        (
+            "retry",
+            f"{retry.attempts} attempts in all, begun within {retry.budget_s:g} s, waits up to {retry.max_wait_s:g} s",
+        ),
+        ("cooldown", _cooldown(settings.cooldown)),
         ("log", f"{log.level}, {log.format}, {log.ring} records kept per worker"),
     ]
+
+
+def _cooldown(cooldown: CooldownSettings) -> str:
+    if not cooldown.failures:
+        return "never"
+    return (
+        f"after {cooldown.failures} failures in a row for {cooldown.rest_s:g} s, "
+        f"then doubled up to {max(cooldown.rest_s, cooldown.max_rest_s):g} s"
+    )
 
 
 def _provider(provider: Provider) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ import msgspec
 from gateway.config.schema import read
 from gateway.config.settings import (
     Concurrency,
+    CooldownSettings,
     Kind,
     LogSettings,
     Model,
@@ -56,6 +57,7 @@ class Document(msgspec.Struct, frozen=True):
     server: ServerSettings = ServerSettings()
     timeouts: TimeoutSettings = TimeoutSettings()
     retry: RetrySettings = RetrySettings()
+    cooldown: CooldownSettings = CooldownSettings()
     log: LogSettings = LogSettings()
     providers: tuple[ProviderTable, ...] = ()
     models: tuple[Model, ...] = ()

@@ -19,6 +19,7 @@ max_body_mb = 32              # longest request body; a longer one is a 413
 max_header_kb = 64            # longest request headers, names and values together; longer ones are a 431
 max_concurrent = 8192         # requests that each worker has open at a time; one more is a 503 with retry-after
 grace_s = 30                  # how long running streams may finish after SIGTERM
+http2 = false                 # HTTP/2 on the same port; timeouts.request_head then spares who is slow to choose
 # tls_cert = "server.pem"     # serve https: certificate and chain, PEM, relative to this file, read again on SIGHUP
 # tls_key = "server.key"      # its key, PEM, without a passphrase
 
@@ -26,10 +27,20 @@ grace_s = 30                  # how long running streams may finish after SIGTER
 connect = 5.0
 first_byte = 120.0
 idle = 60.0                   # longest silence between two chunks
+request_head = 30.0           # the head of a client's request, and how long its idle connection is kept; 1 to 60
+request_idle = 30.0           # longest silence within the body of a client's request
+request_body = 300.0          # that body as a whole
 keep_alive = 0                # a comment or ping for a client whose stream was silent for so long; 0: never
 
-[retry]
-attempts = 3                  # tries in all, per request, over all targets; only before the first byte
+[retry]                       # only before the first byte
+attempts = 3                  # tries in all, per request, over all targets
+budget_s = 150.0              # no try begins later than this after the first
+max_wait_s = 8.0              # longest wait between two; a longer retry-after is passed on to the client
+
+[cooldown]                    # a target that keeps failing is tried after all others
+failures = 5                  # in a row; 0: never
+rest_s = 10.0                 # then one request tries it again; if that fails, twice as long
+max_rest_s = 120.0
 
 [log]
 level = "info"                # debug | info | warning | error

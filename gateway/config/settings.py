@@ -61,7 +61,8 @@ class ServerSettings(msgspec.Struct, frozen=True):
     """Where to listen, with how many workers; port 0 lets the system choose, `grace_s` is in seconds.
 
     `max_concurrent` is the number of requests that each worker has open at the most; `tls_cert` and `tls_key` are files
-    in PEM format, both or none.
+    in PEM format, both or none. With `http2` the port speaks HTTP/2 too, and then a client that is slow to say which
+    keeps its connection.
     """
 
     host: Text = "127.0.0.1"
@@ -73,26 +74,52 @@ class ServerSettings(msgspec.Struct, frozen=True):
     # Half of the connections that a worker takes: whoever is turned away, and a probe, need one for that.
     max_concurrent: Concurrency = 8192
     grace_s: Annotated[float, Meta(ge=0, le=_DAY_S)] = 30.0
+    http2: bool = False
     tls_cert: Text | None = None
     tls_key: Text | None = None
 
 
 class TimeoutSettings(msgspec.Struct, frozen=True):
-    """In seconds: those of upstream requests, `idle` being the longest silence between two chunks.
+    """In seconds. `connect`, `first_byte` and `idle`, the longest silence between two chunks, are a provider's.
 
+    `request_head`, `request_idle`, the longest silence within a body, and `request_body` as a whole are a client's.
     `keep_alive` is how long a client's stream may be silent before it gets a frame that says nothing; 0: for ever.
     """
 
     connect: Seconds = 5.0
     first_byte: Seconds = 120.0
     idle: Seconds = 60.0
+    # The server takes whole milliseconds from 1 s to 60 s, and it counts idle connections too.
+    request_head: Annotated[float, Meta(ge=1, le=60)] = 30.0
+    request_idle: Seconds = 30.0
+    # 32 MB, the longest body by default, need 256 s at 1 Mbit/s.
+    request_body: Seconds = 300.0
     keep_alive: Annotated[float, Meta(ge=0, le=_DAY_S)] = 0.0
 
 
 class RetrySettings(msgspec.Struct, frozen=True):
-    """Tries in all, per request, over all targets."""
+    """Tries in all, per request, over all targets; none begins later than `budget_s` after the first.
+
+    `max_wait_s` is the longest wait between two, and the longest that a provider's `retry-after` is obeyed.
+    """
 
     attempts: Annotated[int, Meta(ge=1, le=100)] = 3
+    # Room for one more target after one that was silent for the default of first_byte.
+    budget_s: Seconds = 150.0
+    # The official SDKs stop at 8 s.
+    max_wait_s: Seconds = 8.0
+
+
+class CooldownSettings(msgspec.Struct, frozen=True):
+    """A target that failed `failures` times in a row rests for `rest_s` seconds, then twice as long and so on.
+
+    Never longer than `max_rest_s`. `failures = 0`: never.
+    """
+
+    # Few enough to spare the clients of a target that is down, and more than one request tries.
+    failures: Annotated[int, Meta(ge=0, le=1000)] = 5
+    rest_s: Seconds = 10.0
+    max_rest_s: Seconds = 120.0
 
 
 class LogSettings(msgspec.Struct, frozen=True):
@@ -158,6 +185,7 @@ class Settings(msgspec.Struct, frozen=True):
     server: ServerSettings = ServerSettings()
     timeouts: TimeoutSettings = TimeoutSettings()
     retry: RetrySettings = RetrySettings()
+    cooldown: CooldownSettings = CooldownSettings()
     log: LogSettings = LogSettings()
     providers: tuple[Provider, ...] = ()
     models: tuple[Model, ...] = ()
@@ -182,5 +210,6 @@ SECTIONS: Final[dict[str, type[Any]]] = {
     "server": ServerSettings,
     "timeouts": TimeoutSettings,
     "retry": RetrySettings,
+    "cooldown": CooldownSettings,
     "log": LogSettings,
 }

@@ -1,5 +1,6 @@
 """The whole gateway in one line, for a status bar."""
 
+from gateway.dashboard.resting import rest_words
 from gateway.dashboard.text import NO_DATA, count, duration, percent, rate, short, size
 from gateway.metrics.outcome import ERRORS
 from gateway.metrics.snapshot import Snapshot
@@ -16,6 +17,7 @@ def render_line(snapshot: Snapshot) -> str:
     state = snapshot.instance.state
     parts = [
         *([] if state == "running" else [f"gateway {state}"]),
+        *([words] if (words := rest_words(snapshot)) else []),
         f"active {count(snapshot.active)}",
         rate(window.requests_per_second),
         f"p50 {duration(latency.p50)} p95 {duration(latency.p95)} p99 {duration(latency.p99)}",

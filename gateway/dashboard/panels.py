@@ -15,6 +15,7 @@ from typing import Any
 
 from gateway.dashboard import charts
 from gateway.dashboard.layout import Rect
+from gateway.dashboard.resting import rest_rows
 from gateway.dashboard.series import SECOND_NS, Column, LatencyColumn, Reading, cursor_column
 from gateway.dashboard.tables import ERROR_TYPES, model_table
 from gateway.dashboard.text import (
@@ -81,7 +82,7 @@ def status(rect: Rect, view: View) -> list[Row]:
     title: Row = [("title.focus", "gateway")]
     if wide:
         title.append(("label", f" {clean(snapshot.instance.version)}"))
-    figures: list[Row] = [[("text", _address(view))]]
+    figures: list[Row] = [[("text", _address(view))], *rest_rows(snapshot)]
     number = len(snapshot.workers)
     alive = str(number) if view.workers == number else f"{view.workers} of {number}"
     figures.append([("label" if view.workers == number else "halt", f"{alive} worker{'' if number == 1 else 's'}")])
@@ -104,6 +105,7 @@ def _status_line(width: int, view: View) -> Row:
     parts: list[Row] = [
         [("title.focus", " gateway"), ("label", f" :{_port(view)}")],
         feed_state(view),
+        *rest_rows(snapshot),
         labelled("label", "active", right(count(snapshot.active), 2)),
         labelled("label", "cpu", right(percent(view.cpu_percent), 4)),
         labelled("label", "mem", right(size(view.rss_bytes), 4)),
@@ -199,7 +201,7 @@ def compact(rect: Rect, view: View) -> list[Row]:
         labelled("label", "cpu", percent(view.cpu_percent)),
         labelled("label", "mem", size(view.rss_bytes)),
     ]
-    wrong = [labelled("label", "err", rate(window.errors_per_second))]
+    wrong = [*rest_rows(snapshot), labelled("label", "err", rate(window.errors_per_second))]
     wrong += [labelled("label", name, short(amount)) for amount, name in failed if amount]
     body: list[Row] = [
         fitting(now, inner),
@@ -222,6 +224,7 @@ def line_rows(rect: Rect, view: View) -> list[Row]:
         feed_state(view),
         [("requests", rate(window.requests_per_second))],
         labelled("label", "err", rate(window.errors_per_second)),
+        *rest_rows(snapshot),
         labelled("p95", "p95", duration(latency.p95)),
         labelled("label", "active", count(snapshot.active)),
         labelled("p50", "p50", duration(latency.p50)),

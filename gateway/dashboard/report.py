@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from gateway.dashboard.resting import rest_sentences
 from gateway.dashboard.text import cells, clean, count, duration, left, percent, rate, right, size, uptime
 from gateway.metrics.outcome import ERRORS, OUTCOMES
 from gateway.metrics.snapshot import Latency, ModelFigures, Snapshot
@@ -11,8 +12,10 @@ _GAP = "  "
 
 
 def render_report(snapshot: Snapshot) -> str:
-    """A header line, then workers, models, errors by type and tokens, as tables; without the last line end."""
-    tables = (_workers(snapshot), _models(snapshot), _errors(snapshot), _tokens(snapshot))
+    """A header line, then workers, models, providers, errors by type and tokens, as tables; without a last line end."""
+    tables = [_workers(snapshot), _models(snapshot), _errors(snapshot), _tokens(snapshot)]
+    if snapshot.providers:
+        tables.insert(2, _providers(snapshot))
     return "\n\n".join(["\n".join(_head(snapshot)), *("\n".join(table) for table in tables)])
 
 
@@ -58,6 +61,12 @@ def _model(model: ModelFigures) -> list[str]:
 
 def _percentiles(latency_ms: Latency) -> list[str]:
     return [duration(latency_ms.p50), duration(latency_ms.p95), duration(latency_ms.p99)]
+
+
+def _providers(snapshot: Snapshot) -> list[str]:
+    rows = [["provider", "tries", "failed"]]
+    rows += [[clean(found.name), count(found.tries), count(found.failures)] for found in snapshot.providers]
+    return [*_aligned(rows, words=(0,)), *rest_sentences(snapshot)]
 
 
 def _errors(snapshot: Snapshot) -> list[str]:

@@ -14,9 +14,9 @@ OTHER_NAME = "other"
 MAX_NAME_BYTES = 128
 
 
-def cut_name(name: str) -> str:
-    """At most 128 bytes of UTF-8, cut at a character boundary; lone surrogates become question marks."""
-    return name.encode("utf-8", "replace")[:MAX_NAME_BYTES].decode("utf-8", "ignore")
+def cut_name(name: str, longest: int = MAX_NAME_BYTES) -> str:
+    """At most so many bytes of UTF-8, cut at a character boundary; lone surrogates become question marks."""
+    return name.encode("utf-8", "replace")[:longest].decode("utf-8", "ignore")
 
 
 class EntryNames(dict[str, int]):

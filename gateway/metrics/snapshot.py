@@ -100,6 +100,29 @@ class LogFigures(msgspec.Struct, frozen=True):
     dropped: int
 
 
+class Rest(msgspec.Struct, frozen=True):
+    """A provider, or one model there (None: all of them), that is tried after all others because it keeps failing.
+
+    It rests for `seconds` more, 0.0 while a request tries it or may do so, in `workers` of the workers; in the one
+    where it rests longest, so many tries in a row have failed, the last of them for this cause.
+    """
+
+    model: str | None
+    seconds: float
+    failed_in_a_row: int
+    cause: str
+    workers: int
+
+
+class ProviderFigures(msgspec.Struct, frozen=True):
+    """One provider since the workers were started: tries, those of them that failed, and what of it rests."""
+
+    name: str
+    tries: int
+    failures: int
+    rests: list[Rest] = []
+
+
 class Snapshot(msgspec.Struct, frozen=True):
     """The whole gateway at one moment."""
 
@@ -112,6 +135,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     window: WindowFigures
     models: list[ModelFigures]
     log: LogFigures
+    providers: list[ProviderFigures] = []
 
 
 class ScalarPoint(msgspec.Struct, frozen=True):

@@ -14,6 +14,7 @@ import msgspec
 from gateway.metrics.chart import Chart
 from gateway.metrics.clock import Clock
 from gateway.metrics.entries import ENTRIES, UNATTRIBUTED, EntryNames
+from gateway.metrics.health import TargetReading, provider_figures, read_targets
 from gateway.metrics.history import FILE_NAME, History, Sample, Step, WorkerUsage
 from gateway.metrics.outcome import LABELS
 from gateway.metrics.percentiles import count_and_percentiles_ms
@@ -94,9 +95,12 @@ class MetricsView:
         parts: list[list[Totals]] = [[] for _ in range(ENTRIES)]
         started, active = [0] * ENTRIES, [0] * ENTRIES
         log_dropped = 0
+        targets: list[list[TargetReading]] = []
         for file in self._workers.refresh():
             reading = file.read()
             alive = self._is_alive(file.pid, file.process_started)
+            if alive:
+                targets.append(read_targets(file))
             for entry in reading.entries:
                 place = instance_entry(entry, names)
                 parts[place].append(entry.totals)
@@ -138,6 +142,7 @@ class MetricsView:
             window=_window(now_ns, self._all, edge, minute),
             models=sorted(models, key=lambda model: (-model.window.finished, model.name)),
             log=LogFigures(log_dropped),
+            providers=provider_figures(targets, now_ns / 1e9),
         )
 
     def chart(self, window_s: int = 900) -> ChartData:

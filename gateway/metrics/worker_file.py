@@ -24,7 +24,16 @@ import msgspec
 
 from gateway.metrics.cells import CELLS
 from gateway.metrics.directory import Directory
-from gateway.metrics.entries import ENTRIES, MAX_NAME_BYTES, NAMED, OTHER, OTHER_NAME, UNATTRIBUTED, EntryNames
+from gateway.metrics.entries import (
+    ENTRIES,
+    MAX_NAME_BYTES,
+    NAMED,
+    OTHER,
+    OTHER_NAME,
+    UNATTRIBUTED,
+    EntryNames,
+    cut_name,
+)
 from gateway.metrics.errors import WorkerFileError
 from gateway.metrics.lanes import Distribution, counts, from_cells
 from gateway.metrics.layout import IDENTITY, FileKind, MappedFile, Record
@@ -50,7 +59,10 @@ ENTRY: Final = Record(
     output_tokens=1,
     cells=CELLS,
 )
-KIND: Final = FileKind(b"gwworker", 1, ((HEADER, 1), (ENTRY, ENTRIES)), WorkerFileError)
+# How the providers do, which is another matter: gateway.metrics.health.
+TARGET: Final = Record(name=1 + 2 * MAX_NAME_BYTES // 8, tries=1, failures=1, circuit=1)
+TARGETS: Final = 64
+KIND: Final = FileKind(b"gwworker", 2, ((HEADER, 1), (ENTRY, ENTRIES), (TARGET, TARGETS)), WorkerFileError)
 _ZEROS: Final = memoryview(bytes(8 * CELLS))
 _FILE_NAME = re.compile(r"worker-\d+\.metrics")
 
@@ -63,6 +75,11 @@ def worker_file_name(slot: int) -> str:
 def entry_offset(entry: int) -> int:
     """Where an entry starts, in cells."""
     return HEADER.cells + entry * ENTRY.cells
+
+
+def target_offset(target: int) -> int:
+    """Where the row of a target starts, in cells."""
+    return entry_offset(ENTRIES) + target * TARGET.cells
 
 
 class WorkerFile:
@@ -82,7 +99,8 @@ class WorkerFile:
 
         def fill(file: MappedFile) -> None:
             if predecessor is not None:
-                file.cells[:] = predecessor.file.cells
+                counts = target_offset(0)
+                file.cells[:counts] = predecessor.file.cells[:counts]
                 for entry in predecessor.read(latencies=False).entries:
                     file.cells[entry_offset(entry.entry) + ENTRY["abandoned"]] += entry.active
             file.cells[HEADER["slot"]] = slot
@@ -109,6 +127,10 @@ class WorkerFile:
     def publish_name(self, entry: int, name: str) -> None:
         """Give an unused entry its name, of at most 128 bytes."""
         self._file.put_text(entry_offset(entry) + ENTRY["name"], name)
+
+    def publish_target(self, target: int, name: str) -> None:
+        """Give the next unused row of the targets its name, cut to 256 bytes."""
+        self._file.put_text(target_offset(target) + TARGET["name"], cut_name(name, 2 * MAX_NAME_BYTES))
 
     def close(self) -> None:
         """Unmap; the collector must not be used any more. The file and its counts stay."""
@@ -168,6 +190,7 @@ class WorkerFileReader:
         self._started = self._column("started")
         self._abandoned = self._column("abandoned")
         self._names = [""]
+        self._targets: list[str] = []
         self._known = [Totals() for _ in range(ENTRIES)]
         self._first_cells = [entry_offset(entry) + ENTRY["cells"] for entry in range(ENTRIES)]
         self._unused = [_ZEROS] * ENTRIES
@@ -207,6 +230,15 @@ class WorkerFileReader:
             for entry, name in zip(used, [*self._names, OTHER_NAME], strict=True)
         ]
         return WorkerReading(worker_started, sum([finished[entry] for entry in used]), log_dropped, invalid, entries)
+
+    def target_names(self) -> list[str]:
+        """The names of the targets' rows that are in use."""
+        while (target := len(self._targets)) < TARGETS:
+            name = self.file.get_text(target_offset(target) + TARGET["name"])
+            if not name:
+                break
+            self._targets.append(name)
+        return self._targets
 
     def close(self) -> None:
         """Unmap."""

@@ -17,8 +17,8 @@ from types import FrameType
 import msgspec
 import psutil
 import structlog
-from granian.constants import Interfaces, SSLProtocols
-from granian.http import HTTP2Settings
+from granian.constants import HTTPModes, Interfaces, SSLProtocols
+from granian.http import HTTP1Settings, HTTP2Settings
 
 from gateway.config import Settings, check_exposure
 from gateway.errors import ConfigError, ServeError
@@ -174,8 +174,12 @@ def supervise(
         address=settings.server.host,
         port=settings.server.port,
         interface=Interfaces.ASGI,
+        # In its automatic mode the server waits for ever for the bytes that tell HTTP/2 from HTTP/1.1.
+        http=HTTPModes.auto if settings.server.http2 else HTTPModes.http1,
         websockets=False,
         backpressure=_MOST_CONNECTIONS,
+        # It holds for a whole head, from the end of the request before it: an idle connection is closed by it too.
+        http1_settings=HTTP1Settings(header_read_timeout=round(settings.timeouts.request_head * 1000)),
         http2_settings=HTTP2Settings(max_headers_size=_LONGEST_HEAD),
         workers_kill_timeout=_kill_after_s(settings),
     )

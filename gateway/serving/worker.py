@@ -24,6 +24,7 @@ from gateway.logs.render import Format
 from gateway.logs.ring import RingWriter
 from gateway.logs.sink import LineSink
 from gateway.metrics.collector import Collector
+from gateway.metrics.health import HealthBoard
 from gateway.metrics.self_test import verify_this_machine
 from gateway.metrics.worker_file import WorkerFile
 from gateway.serving import run_dir as run_dirs
@@ -84,7 +85,8 @@ def start_worker(
         on_dropped=collector.log_dropped,
     )
     request_log = RequestLog()
-    services = Services(settings, collector, Upstreams(settings, transport_for), log_line=request_log)
+    board = HealthBoard(metrics, [provider.name for provider in settings.providers])
+    services = Services(settings, collector, Upstreams(settings, transport_for, board=board), log_line=request_log)
 
     @asynccontextmanager
     async def files(_: Litestar) -> AsyncIterator[None]:

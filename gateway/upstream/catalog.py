@@ -35,12 +35,17 @@ class CatalogEntry(msgspec.Struct, frozen=True):
 
 
 class Catalog:
-    """Lists models; a provider that cannot be asked is left out of the list and named in the log."""
+    """Lists models; a provider that cannot be asked keeps the names that it listed last, and is named in the log.
+
+    A provider is asked by one task at a time, for all who want to know. Only they wait for it who come before it has
+    ever answered or failed; everybody else gets the names that are there, which the task brings up to date.
+    """
 
     def __init__(self, upstreams: Upstreams, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._upstreams = upstreams
         self._clock = clock
         self._listed: dict[str, tuple[float, list[str]]] = {}
+        self._asking: dict[str, asyncio.Task[list[str]]] = {}
 
     def find(self, name: str) -> CatalogEntry | None:
         """Return the entry of a name that the router would accept, or None."""
@@ -61,18 +66,32 @@ class Catalog:
                     entries.append(entry)
         return entries
 
+    async def aclose(self) -> None:
+        """Ask nobody any more."""
+        tasks = list(self._asking.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
     async def _list(self, client: ProviderClient) -> list[str]:
-        now = self._clock()
         kept = self._listed.get(client.name)
-        if kept is not None and now - kept[0] < _KEEP_S:
+        if kept is not None and self._clock() - kept[0] < _KEEP_S:
             return kept[1]
+        task = self._asking.get(client.name)
+        if task is None:
+            task = self._asking[client.name] = asyncio.create_task(self._ask(client))
+            task.add_done_callback(lambda _: self._asking.pop(client.name))
+        # Whoever waits may leave; the others still want to know.
+        return kept[1] if kept is not None else await asyncio.shield(task)
+
+    async def _ask(self, client: ProviderClient) -> list[str]:
         try:
             async with asyncio.timeout(_PATIENCE_S):
                 listing = msgspec.json.decode(await client.list_models(), type=_Listing)
         except (RequestError, TimeoutError, msgspec.DecodeError, UnicodeDecodeError) as error:
             log.warning("model list unavailable", provider=client.name, error=str(error) or "no answer in time")
-            names: list[str] = []
+            _, names = self._listed.get(client.name, (0.0, []))
         else:
             names = [entry.id for entry in listing.data]
-        self._listed[client.name] = (now, names)
+        self._listed[client.name] = (self._clock(), names)
         return names

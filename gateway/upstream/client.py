@@ -12,6 +12,7 @@ import structlog
 
 from gateway.config import Settings, Target
 from gateway.errors import InvalidRequest, ModelNotFound, RequestError
+from gateway.metrics.clock import boottime_ns
 from gateway.protocol.conversation import Origin
 from gateway.protocol.dialect import Dialect
 from gateway.protocol.errors import MalformedRequest
@@ -20,14 +21,16 @@ from gateway.protocol.request import RequestHead, rewrite
 from gateway.protocol.sse import SseSplitter
 from gateway.protocol.translation import Translation
 from gateway.upstream.big_bodies import worked_on
+from gateway.upstream.cooldown import Board, Cooldown, cause_of
 from gateway.upstream.headers import RawHeaders, for_other_protocol, is_event_stream
 from gateway.upstream.provider import ProviderClient, TransportFactory
 from gateway.upstream.retry import (
+    Schedule,
     asked_wait_s,
-    backoff_s,
+    first_target,
+    invites_no_retry,
     is_retryable_fault,
     is_retryable_status,
-    is_worth_waiting,
     was_sent,
 )
 from gateway.upstream.router import Router, order_targets
@@ -89,10 +92,29 @@ class Attempts(Protocol):
     attempts: int
 
 
+class NoBoard:
+    """Shows nothing."""
+
+    def tried(self, provider: str) -> None:
+        """Do nothing."""
+
+    def failed(self, provider: str) -> None:
+        """Do nothing."""
+
+    def show(self, provider: str, model: str | None, *, failures: int, cause: int, rests_until_s: float) -> None:
+        """Do nothing."""
+
+
+def boottime_s() -> float:
+    """Seconds since boot, suspend included: the clock of the metrics, so that their readers can tell a rest's end."""
+    return boottime_ns() / 1e9
+
+
 class Upstreams:
     """All providers of a worker, behind one router.
 
-    `sleep`, `draw` (numbers in [0, 1)) and `now` (Unix seconds) are parameters so that tests need no waiting.
+    `sleep`, `draw` (numbers in [0, 1)), `now` (Unix seconds) and `clock` (seconds since boot) are parameters so that
+    tests need no waiting. `board` shows the operator how the providers do.
     """
 
     def __init__(
@@ -103,13 +125,17 @@ class Upstreams:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         draw: Callable[[], float] = random.random,
         now: Callable[[], float] = time.time,
+        clock: Callable[[], float] = boottime_s,
+        board: Board | None = None,
     ) -> None:
         self.router = Router(settings.models)
         self.providers = {
             provider.name: ProviderClient(provider, settings.timeouts, transport_for(provider))
             for provider in settings.providers
         }
-        self._tries = settings.retry.attempts
+        self._retry = settings.retry
+        self._cooldown = Cooldown(settings.cooldown, clock, board or NoBoard())
+        self._clock = clock
         self._sleep = sleep
         self._draw = draw
         self._now = now
@@ -129,7 +155,11 @@ class Upstreams:
         plan = Plan(dialect, head, body, [], model.name == head.model)
         refusal: MalformedRequest | None = None
         unable: list[str] = []
-        for target in order_targets(model, self._draw):
+
+        def rests(target: Target) -> bool:
+            return self._cooldown.rests(target.provider, target.model or head.model)
+
+        for target in order_targets(model, self._draw, rests):
             client = self.providers[target.provider]
             spoken = client.dialect_for(dialect)
             if dialect.absent_statuses and client.lacks(dialect, self._now()):
@@ -174,47 +204,66 @@ class Upstreams:
         """Return the answer, whose body is still to be read.
 
         An answer that is an error after the last try is returned like any other; a RequestError is raised when there
-        is none. The tries go over all targets in turn, with a wait before each further round. A target that was sent
-        the request and did not answer it is out: it may be working on it.
+        is none. gateway.upstream.retry says which target is tried when.
         """
-        routes = list(plan.routes)
-        position, rounds = 0, 0
-        for tries_left in range(self._tries - 1, -1, -1):
-            route = routes[position]
+        routes, cooldown = plan.routes, self._cooldown
+
+        def rests(target: int) -> bool:
+            return cooldown.rests(*_place(plan, routes[target]))
+
+        began = self._clock()
+        target = first_target(len(routes), rests)
+        schedule: Schedule | None = None
+        while True:
+            route = routes[target]
             client = route.client
+            place = _place(plan, route)
             attempts.provider = client.name
             attempts.attempts += 1
-            asked: float | None = None
+            number = cooldown.begin(*place)
             try:
                 if route.body is None:
                     route.body = await worked_on(len(plan.body), _passed_on, plan, route)
                 answer = await _ask(route, route.body)
             except RequestError as error:
-                if was_sent(error):
-                    del routes[position]
-                else:
-                    position += 1
-                if not (tries_left and routes and is_retryable_fault(error)):
+                if not is_retryable_fault(error):
+                    cooldown.ended(number, *place)
+                    raise
+                cooldown.failed(number, *place, cause_of(error))
+                schedule = schedule or Schedule(len(routes), self._retry, first=target, began=began)
+                if not was_sent(error):
+                    schedule.again(target, None, self._clock())
+                step = schedule.next(self._clock(), self._draw, rests)
+                if step is None:
                     raise
                 failure = error.message
+            except BaseException:
+                cooldown.ended(number, *place)
+                raise
             else:
-                response, status = answer.response, answer.status
-                if not (tries_left and is_retryable_status(status)) or status in route.dialect.absent_statuses:
+                status = answer.status
+                if not is_retryable_status(status) or status in route.dialect.absent_statuses:
+                    cooldown.answered(number, *place)
                     return answer
-                asked = asked_wait_s({name.lower(): value for name, value in response.headers.raw}, self._now())
-                if asked is not None and not is_worth_waiting(asked) and len(routes) == 1:
+                cooldown.failed(number, *place, status)
+                schedule = schedule or Schedule(len(routes), self._retry, first=target, began=began)
+                headers = _lower_case(answer.response)
+                if not invites_no_retry(headers):
+                    schedule.again(target, asked_wait_s(headers, self._now()), self._clock())
+                step = schedule.next(self._clock(), self._draw, rests)
+                if step is None:
                     return answer
-                await response.aclose()
-                position += 1
+                await answer.response.aclose()
                 failure = f"status {status}"
-            wait = 0.0
-            if position >= len(routes):
-                position, rounds = 0, rounds + 1
-                wait = max(asked or 0.0, backoff_s(rounds, self._draw()))
+            target, wait = step
             log.warning("retry", model=plan.head.model, provider=client.name, failure=failure, wait_s=round(wait, 3))
             if wait:
                 await self._sleep(wait)
-        raise AssertionError("the last try returns or raises")
+
+    def leaves_the_wait_to_the_client(self, response: httpx.Response) -> bool:
+        """Whether an answer asks for a longer wait than ours, so that a repetition is the client's to decide."""
+        asked = asked_wait_s(_lower_case(response), self._now())
+        return asked is not None and asked > self._retry.max_wait_s
 
     def note_absent(self, plan: Plan, route: Route, status: int) -> None:
         """Remember that a provider has no such operation, so that it is not asked for it again soon."""
@@ -266,6 +315,15 @@ def usage_is_ours_alone(plan: Plan, route: Route) -> bool:
         and not plan.head.asks_for_usage
         and route.client.reports_usage
     )
+
+
+def _lower_case(response: httpx.Response) -> dict[bytes, bytes]:
+    return {name.lower(): value for name, value in response.headers.raw}
+
+
+def _place(plan: Plan, route: Route) -> tuple[str, str]:
+    """The provider and the model there, which the cooldown knows a target by."""
+    return route.client.name, route.model
 
 
 def _passed_on(plan: Plan, route: Route) -> bytes:

@@ -17,15 +17,21 @@ Theory of operation. A connection is in one of three states:
   on one future, which every event wakes, and looks for itself what has changed.
 - There is one timer. Waiting sets a deadline; the timer is only set anew when it would fire too late, and when it
   fires too early it moves to the deadline. A stream of chunks costs no timer operations.
-- Who may retry: nobody here. `stale` tells the caller that the connection had served before and was lost before any
-  byte of this answer: the upstream closed it while it was idle. Only then, once, on a fresh connection, and only with
-  a body that can be sent again.
+- Who may retry: nobody here. `stale` tells the caller that the upstream closed the connection while it was idle and
+  has nothing of the request. That no byte of an answer came proves nothing: the upstream may have read the request and
+  died of it. The kernel knows. The segment that closes a connection acknowledges everything that had arrived until
+  then, read or not (RFC 9293, section 3.10.4). So an orderly close with every byte of the request unacknowledged was
+  sent before any of them had arrived. A reset proves nothing, because its acknowledgement is not looked at. Only a
+  stale connection, once, on a fresh one, and only with a body that can be sent again.
 - Backpressure: above `max_buffer` bytes of untaken payload the socket is not read until the reader has taken them. A
   reader takes everything at once, so the level falls to zero.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+import fcntl
+import struct
+import termios
+from collections.abc import AsyncIterator, Callable
 from typing import Final, Protocol, cast
 
 import httpx
@@ -45,6 +51,18 @@ class Owner(Protocol):
         """The connection ended while it was idle."""
 
 
+def unacknowledged_bytes(transport: asyncio.WriteTransport) -> int:
+    """How many bytes that were written the other side's kernel has not confirmed yet; 0 where nobody can tell."""
+    connection = transport.get_extra_info("socket")
+    if connection is None:
+        return 0
+    try:
+        (queued,) = struct.unpack("i", fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, bytes(4)))
+    except OSError:
+        return 0
+    return int(queued) + transport.get_write_buffer_size()
+
+
 class Connection(asyncio.Protocol):
     """An HTTP/1.1 connection; all methods belong to the thread of its event loop."""
 
@@ -60,12 +78,21 @@ class Connection(asyncio.Protocol):
         "_served",
         "_timer",
         "_transport",
+        "_unacknowledged",
         "_waiter",
         "_writing_paused",
+        "_written",
         "stale",
     )
 
-    def __init__(self, owner: Owner, *, loop: asyncio.AbstractEventLoop, max_buffer: int) -> None:
+    def __init__(
+        self,
+        owner: Owner,
+        *,
+        loop: asyncio.AbstractEventLoop,
+        max_buffer: int,
+        unacknowledged: Callable[[asyncio.WriteTransport], int] = unacknowledged_bytes,
+    ) -> None:
         self._owner = owner
         self._loop = loop
         self._max_buffer = max_buffer
@@ -74,7 +101,9 @@ class Connection(asyncio.Protocol):
         self._waiter: asyncio.Future[bool] | None = None
         self._deadline: float | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._unacknowledged = unacknowledged
         self._served = 0
+        self._written = 0  # of this request, if it went out in one write
         self._sent = False
         self._closed = False
         self._reading_paused = False
@@ -100,8 +129,10 @@ class Connection(asyncio.Protocol):
         self._sent = False
         try:
             if len(request.wire) <= _SLICE:
+                self._written = len(request.wire)
                 self._transport.write(request.wire)
             else:
+                self._written = 0
                 await self._write_slices(request.wire, answer, write_timeout)
             if request.rest is not None:
                 await self._write_rest(request.rest, answer, write_timeout)
@@ -186,7 +217,9 @@ class Connection(asyncio.Protocol):
         if answer is None:
             self._lost_while_idle()
             return
-        self.stale = self._served > 1 and not answer.received
+        self.stale = (
+            self._served > 1 and not answer.received and 0 < self._written <= self._unacknowledged(self._transport)
+        )
         answer.eof()
         self._end(reusable=False)
 
@@ -196,7 +229,6 @@ class Connection(asyncio.Protocol):
         if answer is None:
             self._lost_while_idle()
             return
-        self.stale = self._served > 1 and not answer.received
         answer.fail(httpx.ReadError, f"The connection to the upstream was lost: {error or 'closed by the gateway'}.")
         self._end(reusable=False)
 

@@ -1,7 +1,8 @@
 """The lean transport: HTTP/1.1 behind httpx's transport seam, at a tenth of the cost of httpx's own.
 
 It does what it is told and nothing else: no redirects, cookies, decompression, added headers, proxies or silent
-retries; the one exception is a pooled connection that the upstream had closed while it was idle (see connection.py).
+retries; the one exception is a pooled connection that the upstream closed while it was idle, provably without a byte of
+the request (see connection.py).
 """
 
 import asyncio

@@ -6,7 +6,14 @@ from typing import Any
 import httpx
 
 from gateway.config import Provider, TimeoutSettings
-from gateway.errors import GatewayFault, RequestError, UpstreamBroken, UpstreamTimeout, UpstreamUnreachable
+from gateway.errors import (
+    ConnectionTooSlow,
+    GatewayFault,
+    RequestError,
+    UpstreamBroken,
+    UpstreamTimeout,
+    UpstreamUnreachable,
+)
 from gateway.protocol.anthropic_messages import MESSAGES
 from gateway.protocol.anthropic_tokens import COUNT_TOKENS
 from gateway.protocol.dialect import Dialect
@@ -149,7 +156,7 @@ class ProviderClient:
         """Say whose fault a transport error is; the client is told what happened, the log has the details."""
         match error:
             case httpx.ConnectTimeout() | httpx.PoolTimeout():
-                return UpstreamTimeout(f"The provider {self.name} could not be connected to in time.")
+                return ConnectionTooSlow(f"The provider {self.name} could not be connected to in time.")
             case httpx.TimeoutException():
                 return UpstreamTimeout(f"The provider {self.name} was silent for too long.")
             case httpx.ConnectError():

@@ -37,18 +37,23 @@ class Router:
         return next((model for pattern, model in self._globs if pattern.match(name)), None)
 
 
-def order_targets(model: Model, draw: Callable[[], float]) -> list[Target]:
-    """Return the targets in the order in which they are tried.
+def order_targets(model: Model, draw: Callable[[], float], rests: Callable[[Target], bool]) -> list[Target]:
+    """Return the targets in the order in which they are tried, those that rest behind the others.
 
-    `ordered` keeps the configured order. `weighted` draws the first by its weight and keeps the order of the rest;
-    `draw` gives a number in [0, 1).
+    `ordered` keeps the configured order. `weighted` draws the first by its weight, among those that do not rest if
+    there are any, and keeps the order of the others; `draw` gives a number in [0, 1).
     """
-    targets = list(model.targets)
-    if model.strategy == "ordered" or len(targets) == 1:
-        return targets
-    point = draw() * sum(target.weight for target in targets)
-    for index, target in enumerate(targets):
-        point -= target.weight
-        if point < 0:
-            return [target, *targets[:index], *targets[index + 1 :]]
-    return targets
+    if len(model.targets) == 1:
+        return list(model.targets)
+    resting = [target for target in model.targets if rests(target)]
+    first, last = [target for target in model.targets if target not in resting], resting
+    if not first:
+        first, last = last, []
+    if model.strategy == "weighted":
+        point = draw() * sum(target.weight for target in first)
+        for index, target in enumerate(first):
+            point -= target.weight
+            if point < 0:
+                first = [target, *first[:index], *first[index + 1 :]]
+                break
+    return first + last

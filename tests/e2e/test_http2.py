@@ -1,4 +1,4 @@
-"""HTTP/2 clients, which any HTTP/1.1 port of Granian's serves too."""
+"""HTTP/2 clients, which the port serves too if it is told to."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -29,5 +29,5 @@ async def statuses(url: str) -> list[int]:
 
 def test_no_stream_is_reset_though_its_end_comes_after_its_bytes(tmp_path: Path):
     """A body of a known length is complete before its stream ends; a client that is reset then gives up."""
-    with running_gateway(tmp_path, "") as gateway:
+    with running_gateway(tmp_path, "[server]\nhttp2 = true\n") as gateway:
         assert asyncio.run(statuses(f"{gateway.address}/v1/chat/completions")) == [200] * 100

@@ -54,6 +54,7 @@ def test_the_json_has_the_documented_members_in_their_order(tmp_path: Path):
         snapshot = eventually(lambda: (found := gateway.top())["window"]["coverage_s"] and found, "the first step")
     assert list(snapshot) == [
         "schema", "instance", "taken_at", "active", "workers", "lifetime", "window", "models", "log",
+        "providers",
     ]  # fmt: skip
     assert list(snapshot["instance"]) == ["pid", "version", "address", "started_at", "state"]
     assert list(snapshot["workers"][0]) == [
@@ -70,6 +71,7 @@ def test_the_json_has_the_documented_members_in_their_order(tmp_path: Path):
     assert snapshot["window"]["latency_ms"] == {"count": 0, "p50": None, "p95": None, "p99": None}
     assert snapshot["models"] == []
     assert snapshot["log"] == {"dropped": 0}
+    assert snapshot["providers"] == [{"name": "echo", "tries": 0, "failures": 0, "rests": []}]
 
 
 def test_a_line_is_one_line(gateway: RunningGateway, tmp_path: Path):
@@ -96,7 +98,7 @@ def test_without_a_terminal_it_is_one_table(gateway: RunningGateway, tmp_path: P
         assert table.stdout.startswith(f"gateway {__version__} at {gateway.address}, pid {gateway.process.pid}, up ")
         assert "\x1b" not in table.stdout
         assert {line.partition(" ")[0] for line in table.stdout.split("\n\n")} == {
-            "gateway", "worker", "model", "outcome", "tokens",
+            "gateway", "worker", "model", "provider", "outcome", "tokens",
         }  # fmt: skip
 
 

@@ -139,7 +139,7 @@ def event_stream(*steps: bytes | Exception | None, **headers: str) -> httpx.Resp
 
 
 class Gateway:
-    """An application over a scripted provider; `waits` are the pauses between tries.
+    """An application over a scripted provider; `waits` are the pauses between tries, which pass on `time_s` at once.
 
     It watches for a client's leaving from the start of a request, so that no test has to wait for it.
     """
@@ -150,9 +150,14 @@ class Gateway:
         self.transport = ScriptedTransport(script)
         self.waits: list[float] = []
         self.now = 1000.0
+        self.time_s = 0.0
+        self.sleeps_for_ever = False
 
         async def sleep(seconds: float) -> None:
             self.waits.append(seconds)
+            self.time_s += seconds
+            if self.sleeps_for_ever:
+                await asyncio.Event().wait()
 
         settings = settings_from(config)
         self.services = Services(
@@ -164,6 +169,7 @@ class Gateway:
                 sleep=sleep,
                 draw=lambda: 0.5,
                 now=lambda: self.now,
+                clock=lambda: self.time_s,
             ),
             watch_after_s=watch_after_s,
         )

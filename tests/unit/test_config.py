@@ -107,6 +107,21 @@ def test_precedence(load_text: Load) -> None:
     assert (server.port, server.workers, server.grace_s, server.max_body_mb) == (100, 20, 3.0, 32)
 
 
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("[retry]\nbudget_s = 20\nmax_wait_s = 2", "3 attempts in all, begun within 20 s, waits up to 2 s"),
+        ("[cooldown]\nfailures = 3", "after 3 failures in a row for 10 s, then doubled up to 120 s"),
+        ("[cooldown]\nrest_s = 200", "after 5 failures in a row for 200 s, then doubled up to 200 s"),
+        ("[cooldown]\nfailures = 0", "cooldown    never"),
+        ("[timeouts]\nrequest_head = 10", "head within 10 s, body within 300 s, idle 30 s"),
+    ],
+)
+def test_the_limits_are_printed_as_they_hold(text: str, line: str, load_text: Load) -> None:
+    """`gateway check` says what becomes of slow clients and failing providers."""
+    assert line in describe_settings(load_text(text))
+
+
 def test_every_section_has_variables(load_text: Load) -> None:
     """Any setting can come from GATEWAY_SECTION_FIELD, and an empty variable counts as absent."""
     environ = {
@@ -167,6 +182,8 @@ def test_the_file_is_looked_for_in_order(tmp_path: Path) -> None:
         ("[timeouts]\nidle = nan", ["timeouts.idle"]),
         ("[timeouts]\nidle = inf", ["timeouts.idle"]),
         ("[timeouts]\nidle = 1979-05-27", ["timeouts.idle must be a number"]),
+        ("[timeouts]\nrequest_head = 61", ["timeouts.request_head must be a number from 1 to 60"]),
+        ("[cooldown]\nrest = 1", ["cooldown.rest is not a known setting; did you mean rest_s?"]),
         ("[retry]\nattempts = 0", ["retry.attempts must be an integer from 1"]),
         ('[log]\nlevel = "loud"', ["log.level must be one of debug, info, warning or error"]),
         ("server = 1", ["server must be a table"]),

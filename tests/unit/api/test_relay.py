@@ -141,7 +141,7 @@ async def test_a_request_that_cannot_be_served_is_refused_in_the_clients_envelop
 async def test_a_body_above_the_limit_is_a_413_whether_declared_or_not():
     """The limit holds for a content-length and for a body that just keeps coming."""
     gateway = Gateway(lambda _: response(b"{}"))
-    gateway.services.max_body_bytes = 100
+    gateway.services.body_limits.size = 100
     declared = await gateway.post(CHAT, PLAIN, headers={"content-length": "101"})
     undeclared = await gateway.post(CHAT, b'{"model":"chatty","x":"' + b"x" * 100 + b'"}', parts=9)
     assert (declared.status, undeclared.status) == (413, 413)
@@ -151,7 +151,7 @@ async def test_a_body_above_the_limit_is_a_413_whether_declared_or_not():
     ("failure", "status", "outcome", "tries"),
     [
         (httpx.ConnectError("refused"), 502, Outcome.UPSTREAM, 3),
-        (httpx.ConnectTimeout("slow"), 504, Outcome.TIMEOUT, 1),
+        (httpx.ConnectTimeout("slow"), 504, Outcome.TIMEOUT, 3),
         (httpx.ReadTimeout("silent"), 504, Outcome.TIMEOUT, 1),
         (httpx.RemoteProtocolError("garbage"), 502, Outcome.UPSTREAM, 1),
         (httpx.ReadError("reset"), 502, Outcome.UPSTREAM, 1),
@@ -450,6 +450,116 @@ async def test_another_target_gets_what_the_first_did_not_answer(failure: Except
     assert (answer.status, answer.body) == (200, b'{"ok":1}')
     assert [request.url.host for request, _ in gateway.transport.requests] == ["first.invalid", "second.invalid"]
     assert gateway.waits == []
+
+
+async def test_two_targets_that_both_ask_for_a_long_wait_are_not_waited_for():
+    """The client gets the last answer at once, with the wait in it."""
+    gateway = Gateway(lambda _: response(b"{}", status=429, retry_after="60"), FALLBACK)
+    answer = await gateway.post(CHAT, PLAIN)
+    assert (answer.status, answer.headers["retry-after"], gateway.waits) == (429, "60", [])
+    assert "x-should-retry" not in answer.headers
+    assert len(gateway.transport.requests) == 2
+
+
+async def test_a_provider_that_says_not_to_retry_is_not_asked_again_and_another_is():
+    """As the official SDKs do."""
+    gateway = Gateway(lambda _: response(b"{}", status=429, x_should_retry="false"), FALLBACK)
+    answer = await gateway.post(CHAT, PLAIN)
+    assert (answer.status, answer.headers["x-should-retry"]) == (429, "false")
+    assert [request.url.host for request, _ in gateway.transport.requests] == ["first.invalid", "second.invalid"]
+
+
+async def test_the_tries_end_with_their_budget():
+    """A provider that is slow to fail is believed when the time is over, however many tries are left."""
+
+    def script(_: httpx.Request) -> httpx.Response:
+        gateway.time_s += 20.0
+        return response(b"{}", status=503)
+
+    gateway = Gateway(script, CONFIG + "[retry]\nattempts = 10\nbudget_s = 50\n")
+    assert (await gateway.post(CHAT, PLAIN)).status == 503
+    assert len(gateway.transport.requests) == 3
+
+
+async def test_a_client_that_leaves_during_a_wait_ends_it_at_once():
+    """Nothing more is tried, and the request counts as cancelled."""
+    gateway = Gateway(lambda _: response(b"{}", status=503))
+    gateway.sleeps_for_ever = True
+    answer = await gateway.post(CHAT, PLAIN, leave_after=0)
+    assert (answer.messages, gateway.ledger.outcome) == ([], Outcome.CANCELLED)
+    assert len(gateway.transport.requests) == 1
+
+
+def hosts(gateway: Gateway) -> list[str]:
+    """Where the requests went since the last call."""
+    seen = [request.url.host.removesuffix(".invalid") for request, _ in gateway.transport.requests]
+    gateway.transport.requests.clear()
+    return seen
+
+
+@pytest.mark.parametrize("failure", [httpx.ConnectError("refused"), httpx.ReadTimeout("silent"), 503, 429])
+async def test_a_target_that_keeps_failing_rests_and_is_probed_by_one_request(failure: Exception | int):
+    """The other target alone is asked meanwhile; when the first works again it is the first again."""
+    works = False
+
+    def script(request: httpx.Request) -> httpx.Response | Exception:
+        if works or request.url.host == "second.invalid":
+            return response(b"{}")
+        return response(b"{}", status=failure) if isinstance(failure, int) else failure
+
+    gateway = Gateway(script, FALLBACK + "[cooldown]\nfailures = 2\nrest_s = 10\n")
+    for _ in range(4):
+        await gateway.post(CHAT, PLAIN)
+    assert hosts(gateway) == ["first", "second", "first", "second", "second", "second"]
+    gateway.time_s += 10.0
+    for _ in range(2):
+        await gateway.post(CHAT, PLAIN)
+    assert hosts(gateway) == ["first", "second", "second"]
+    works = True
+    gateway.time_s += 20.0
+    for _ in range(2):
+        await gateway.post(CHAT, PLAIN)
+    assert hosts(gateway) == ["first", "first"]
+
+
+async def test_targets_that_all_rest_are_tried_all_the_same():
+    """Our own bookkeeping alone refuses nobody."""
+    gateway = Gateway(
+        lambda _: response(b"{}", status=503), FALLBACK + "[cooldown]\nfailures = 1\n[retry]\nattempts = 2\n"
+    )
+    for _ in range(2):
+        await gateway.post(CHAT, PLAIN)
+    assert hosts(gateway) == ["first", "second", "first", "second"]
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 413, 422])
+async def test_a_refusal_that_is_the_requests_fault_never_makes_a_target_rest(status: int):
+    """One client's mistakes are not the provider's."""
+    gateway = Gateway(lambda _: response(b"{}", status=status), FALLBACK + "[cooldown]\nfailures = 1\n")
+    for _ in range(3):
+        await gateway.post(CHAT, PLAIN)
+    assert hosts(gateway) == ["first"] * 3
+
+
+async def test_a_client_that_leaves_never_makes_a_target_rest():
+    """Nor does it keep the place of the probe."""
+    gateway = Gateway(lambda _: httpx.ConnectError("refused"), FALLBACK + "[cooldown]\nfailures = 1\nrest_s = 10\n")
+    await gateway.post(CHAT, PLAIN)
+    gateway.time_s += 10.0
+    waiting = asyncio.Event()
+
+    class Silent(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            gateway.transport.requests.append((request, b""))
+            await waiting.wait()
+            raise AssertionError("it is cancelled")
+
+    gateway.transport.requests.clear()
+    for provider in gateway.services.upstreams.providers.values():
+        provider._transport = Silent()
+    for _ in range(3):
+        await gateway.post(CHAT, PLAIN, leave_after=0)
+    assert hosts(gateway) == ["first"] * 3
 
 
 async def test_a_request_that_was_sent_is_never_repeated_at_the_same_target():

@@ -11,9 +11,9 @@ import pytest
 
 from gateway.api.interruption import Reason
 from gateway.metrics.outcome import Outcome
+from gateway.protocol.signature import WRAPPED
 from gateway.protocol.translation import Translation
 from gateway.upstream.big_bodies import BIG_BYTES
-from gateway.protocol.signature import WRAPPED
 from tests.support.asgi import CONFIG, Gateway, event_stream, response
 from tests.support.grammar import check, check_chat, frames
 from tests.support.native import ANSWERS, BODIES, STREAMS

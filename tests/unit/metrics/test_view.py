@@ -75,6 +75,7 @@ def test_the_json_is_the_documented_one(instance: Instance) -> None:
             }
         ],
         "log": {"dropped": 1},
+        "providers": [],
     }
     assert msgspec.json.encode(instance.snapshot()).decode() == json.dumps(expected, separators=(",", ":"))
 

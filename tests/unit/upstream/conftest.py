@@ -29,10 +29,17 @@ class Peer:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader = reader
         self.writer = writer
+        self.requests: list[bytes] = []
         self.ended = asyncio.Event()  # the client's end of the connection has been seen
 
     async def request(self) -> bytes:
         """The next request, head and body; b"" when the client has closed."""
+        request = await self._read()
+        if request:
+            self.requests.append(request)
+        return request
+
+    async def _read(self) -> bytes:
         try:
             head = await self.reader.readuntil(b"\r\n\r\n")
         except (asyncio.IncompleteReadError, ConnectionError):

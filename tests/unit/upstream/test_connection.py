@@ -93,7 +93,13 @@ class Rig:
         self.transport = Transport()
         self.released = 0
         self.forgotten = 0
-        self.connection = Connection(self, loop=self.loop, max_buffer=max_buffer)  # type: ignore[arg-type]
+        self.unacknowledged = 0
+        self.connection = Connection(
+            self,
+            loop=self.loop,  # type: ignore[arg-type]
+            max_buffer=max_buffer,
+            unacknowledged=lambda _: self.unacknowledged,
+        )
         self.connection.connection_made(self.transport)
 
     def release(self, connection: Connection) -> None:
@@ -204,22 +210,24 @@ async def test_idle_connection_that_hears_anything_is_forgotten_at_once(event: s
 @pytest.mark.parametrize("error", [None, ConnectionResetError("reset")])
 @pytest.mark.parametrize("served", [False, True])
 @pytest.mark.parametrize("received", [False, True])
-async def test_only_a_reused_connection_that_is_lost_before_any_byte_is_stale(
-    served: bool, received: bool, error: Exception | None
+@pytest.mark.parametrize("acknowledged", [0, 1, 999])
+async def test_only_a_reused_connection_that_closes_in_order_with_nothing_of_the_request_is_stale(
+    served: bool, received: bool, acknowledged: int, error: Exception | None
 ) -> None:
-    """Stale means: it had served before, and no byte of this answer came."""
+    """Stale means: it had served before, no byte of this answer came, and no byte of the request was acknowledged."""
     rig = Rig()
     if served:
         await rig.exchange(OK)
     task = rig.start()
     await turns()
+    rig.unacknowledged = max(0, len(rig.transport.writes[-1]) - acknowledged)
     if received:
         rig.connection.data_received(b"H")
     if error is None:
         rig.connection.eof_received()
     rig.connection.connection_lost(error)
     assert isinstance(await failure(task), httpx.RemoteProtocolError if error is None else httpx.ReadError)
-    assert rig.connection.stale is (served and not received)
+    assert rig.connection.stale is (served and not received and not acknowledged and error is None)
     assert rig.released == 1 + served
 
 

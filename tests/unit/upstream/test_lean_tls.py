@@ -133,3 +133,21 @@ async def test_default_context_verifies_and_speaks_http_1_1() -> None:
     context = await LeanTransport()._tls()
     assert context.verify_mode is ssl.CERT_REQUIRED
     assert context.check_hostname
+
+
+async def test_request_that_was_read_over_tls_is_not_sent_again(
+    serve: Any, client_tls: ssl.SSLContext, server_tls: ssl.SSLContext
+) -> None:
+    """A server that reads a POST on a connection that has served before, and then closes, has read it once."""
+
+    async def script(peer: Any) -> None:
+        await peer.request()
+        await peer.send(OK)
+        await peer.request()
+
+    server = await serve(script, server_tls)
+    async with LeanTransport(ssl_context=client_tls) as lean:
+        await (await lean.handle_async_request(post(server.url, b"first"))).aread()
+        with pytest.raises((httpx.RemoteProtocolError, httpx.ReadError)):
+            await lean.handle_async_request(post(server.url, b"second"))
+    assert [len(peer.requests) for peer in server.peers] == [2]

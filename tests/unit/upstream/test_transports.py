@@ -9,6 +9,7 @@ from gateway.config import Provider
 from gateway.upstream.echo import EchoTransport
 from gateway.upstream.lean import LeanTransport
 from gateway.upstream.transports import FirstByteLimit, transport_for
+from tests.unit.upstream.conftest import Peer, Serve
 
 
 @pytest.mark.parametrize(
@@ -56,3 +57,33 @@ async def test_a_body_tells_its_length_to_httpx_too():
         )
     assert [request.headers.get("content-length") for request in sent] == ["4", None]
     assert [request.headers["x-a"] for request in sent] == ["1", "1"]
+
+
+async def test_httpx_s_own_transport_sends_no_post_twice_either(serve: Serve):
+    """Neither when the server closes the idle connection, nor when it reads a POST on it and dies."""
+
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+        if len(server.peers) == 2:
+            await peer.request()
+
+    server = await serve(script)
+    transport = transport_for(
+        Provider(name="b", kind="openai", base_url=server.url.replace("localhost", "127.0.0.1"), transport="httpcore")
+    )
+    limits = {"timeout": {"connect": 5.0, "first_byte": 5.0}}
+
+    async def post(body: bytes) -> None:
+        url = server.url.replace("localhost", "127.0.0.1")
+        headers = {"host": "127.0.0.1"}
+        request = httpx.Request("POST", url, headers=headers, stream=httpx.ByteStream(body), extensions=limits)
+        await (await transport.handle_async_request(request)).aread()
+
+    await post(b"1")
+    await server.peers[0].writer.wait_closed()
+    await post(b"2")
+    with pytest.raises(httpx.RemoteProtocolError):
+        await post(b"3")
+    await transport.aclose()
+    assert [[request[-1:] for request in peer.requests] for peer in server.peers] == [[b"1"], [b"2", b"3"]]

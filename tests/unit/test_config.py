@@ -113,13 +113,13 @@ def test_precedence(load_text: Load) -> None:
         ("[retry]\nbudget_s = 20\nmax_wait_s = 2", "3 attempts in all, begun within 20 s, waits up to 2 s"),
         ("[cooldown]\nfailures = 3", "after 3 failures in a row for 10 s, then doubled up to 120 s"),
         ("[cooldown]\nrest_s = 200", "after 5 failures in a row for 200 s, then doubled up to 200 s"),
-        ("[cooldown]\nfailures = 0", "cooldown    never"),
+        ("[cooldown]\nfailures = 0", "cooldown never"),
         ("[timeouts]\nrequest_head = 10", "head within 10 s, body within 300 s, idle 30 s"),
     ],
 )
 def test_the_limits_are_printed_as_they_hold(text: str, line: str, load_text: Load) -> None:
     """`gateway check` says what becomes of slow clients and failing providers."""
-    assert line in describe_settings(load_text(text))
+    assert line in " ".join(describe_settings(load_text(text)).split())
 
 
 def test_every_section_has_variables(load_text: Load) -> None:

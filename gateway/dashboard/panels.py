@@ -482,7 +482,7 @@ def tokens(rect: Rect, view: View) -> list[Row]:
     above: list[Row] = []
     if rect.inner_height >= _LINED:
         each = (window.tokens.input, window.tokens.output)
-        mean = [short(total / window.finished) if window.finished else NO_DATA for total in each]
+        mean = [NO_DATA if total is None or not window.finished else short(total / window.finished) for total in each]
         texts = ("per request  ", mean[0], " in  ", mean[1], " out")
         above.append([("text" if text in mean else "label", text) for text in texts])
     frame = _frame("tokens", rect, view, above=above)

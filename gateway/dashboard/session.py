@@ -17,7 +17,6 @@ from gateway.dashboard.state import Effect, Ui, press
 from gateway.dashboard.text import uptime
 from gateway.dashboard.theme import Theme, make_theme
 from gateway.dashboard.view import View
-from gateway.dashboard.worker_rates import WorkerRates
 from gateway.logs.ring import LogRecord
 from gateway.metrics.snapshot import ChartData, Snapshot
 
@@ -78,7 +77,6 @@ class Session:
     def start(self, snapshot: Snapshot, chart: ChartData) -> None:
         """Begin with the figures of a gateway; those of the one before are forgotten, its log is not."""
         self._history = History()
-        self._rates = WorkerRates()
         self.take(snapshot, chart)
 
     @property
@@ -91,7 +89,6 @@ class Session:
         self._snapshot = snapshot
         self._tiles = None
         self._history.update(chart)
-        self._rates.update(chart.now_ns, snapshot.workers)
 
     def take_log(self, records: Iterable[LogRecord], lost: int) -> None:
         """Take new log records, and how many were lost so far before they could be read."""
@@ -147,7 +144,6 @@ class Session:
             ui=self.ui,
             theme=self._current_theme(),
             memory_bytes=self._memory_bytes,
-            worker_rates=self._rates.rates,
             wall_ns_at_zero=self._wall_ns_at_zero,
             zone=self._zone,
             stopped=self.stopped is not None,

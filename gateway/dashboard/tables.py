@@ -28,7 +28,7 @@ from gateway.dashboard.text import (
 )
 from gateway.dashboard.view import View, panel, trend_of
 from gateway.metrics.outcome import ERRORS
-from gateway.metrics.snapshot import Latency, ModelWindow, Snapshot, Tokens, WorkerFigures
+from gateway.metrics.snapshot import ModelWindow, WorkerFigures
 
 _T = TypeVar("_T")
 
@@ -138,13 +138,12 @@ class Table(Generic[_T]):
         return body
 
 
-_RatedWorker = tuple[WorkerFigures, float | None]
 _CountedError = tuple[str, int, float | None, float | None]
 """A type of error: how many in the window, which share of all requests, how many a second in the last minute."""
 
 
 class _ModelRow(NamedTuple):
-    """A model, or the requests that have none."""
+    """A model, or with an empty name the requests that have none."""
 
     name: str
     active: int
@@ -154,24 +153,15 @@ class _ModelRow(NamedTuple):
 def _models(view: View) -> list[_ModelRow]:
     """One for each model, and one for the requests whose model no provider knew, if there are any."""
     rows = [_ModelRow(model.name, model.active, model.window) for model in view.snapshot.models]
-    nameless = _without_model(view.snapshot)
+    nameless = view.snapshot.unattributed
     if nameless.window.finished:
-        rows.append(nameless)
+        rows.append(_ModelRow("", nameless.active, nameless.window))
     # What is equal keeps one order from frame to frame.
     return sorted(rows, key=lambda row: (-row.window.finished, row.name))
 
 
-def _without_model(snapshot: Snapshot) -> _ModelRow:
-    """What all models together lack of the whole; their rate and their latencies are not known apart."""
-    whole, parts = snapshot.window, [model.window for model in snapshot.models]
-    tokens = Tokens(
-        whole.tokens.input - sum(part.tokens.input for part in parts),
-        whole.tokens.output - sum(part.tokens.output for part in parts),
-    )
-    finished = whole.finished - sum(part.finished for part in parts)
-    errors = sum(whole.outcomes.get(kind.label, 0) for kind in ERRORS) - sum(part.errors for part in parts)
-    active = snapshot.active - sum(model.active for model in snapshot.models)
-    return _ModelRow(NO_MODEL, active, ModelWindow(finished, None, errors, tokens, Latency(0, None, None, None)))
+def _model_name(row: _ModelRow) -> str:
+    return row.name or NO_MODEL
 
 
 def _error_share(model: _ModelRow) -> float | None:
@@ -200,32 +190,30 @@ MODELS: Table[_ModelRow] = Table(
     ),
     "rate",
     _models,
-    lambda row: row.name,
-    lambda row: row.name,
+    _model_name,
+    _model_name,
 )
 
-WORKERS: Table[_RatedWorker] = Table(
+WORKERS: Table[WorkerFigures] = Table(
     "workers",
     "slot",
     (
-        Column("pid", 8, lambda row: str(row[0].pid), lambda row: row[0].pid, 29, ascending=True),
+        Column("pid", 8, lambda row: str(row.pid), lambda row: row.pid, 29, ascending=True),
         Column(
             "cpu",
             5,
-            lambda row: percent(row[0].cpu_percent) if row[0].alive else "gone",
-            lambda row: row[0].cpu_percent,
+            lambda row: percent(row.cpu_percent) if row.alive else "gone",
+            lambda row: row.cpu_percent,
         ),
-        Column("mem", 6, lambda row: size(row[0].rss_bytes), lambda row: row[0].rss_bytes),
-        Column("act", 5, lambda row: count(row[0].active), lambda row: row[0].active),
-        Column("req/s", 8, lambda row: rate(row[1]), lambda row: row[1], 37),
+        Column("mem", 6, lambda row: size(row.rss_bytes), lambda row: row.rss_bytes),
+        Column("act", 5, lambda row: count(row.active), lambda row: row.active),
+        Column("req/s", 8, lambda row: rate(row.requests_per_second), lambda row: row.requests_per_second, 37),
     ),
     "slot",
-    lambda view: [
-        (worker, view.worker_rates.get(worker.slot) if worker.alive else None) for worker in view.snapshot.workers
-    ],
-    lambda row: str(row[0].slot),
-    lambda row: row[0].slot,
-    dim=lambda row: not row[0].alive,
+    lambda view: view.snapshot.workers,
+    lambda row: str(row.slot),
+    lambda row: row.slot,
+    dim=lambda row: not row.alive,
     least_name=5,
 )
 

@@ -1,7 +1,7 @@
 """What every panel works with: the view of everything that is known, and the box that it draws itself in."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import tzinfo
 
 from gateway.dashboard import charts
@@ -22,9 +22,9 @@ STALE_S = 2.0
 class View:
     """Everything that a picture is made of.
 
-    `memory_bytes` is the memory of the host; `worker_rates` are requests a second by slot; `stopped` tells that the
-    gateway is gone; `welcome` are lines for a gateway that has served nothing yet; `wall_ns_at_zero` is the Unix time
-    in nanoseconds at instant 0 of the history's clock, and times of day are those of `zone`, None for the local one.
+    `memory_bytes` is the memory of the host; `stopped` tells that the gateway is gone; `welcome` are lines for a
+    gateway that has served nothing yet; `wall_ns_at_zero` is the Unix time in nanoseconds at instant 0 of the history's
+    clock, and times of day are those of `zone`, None for the local one.
     """
 
     snapshot: Snapshot
@@ -33,7 +33,6 @@ class View:
     ui: Ui
     theme: Theme
     memory_bytes: int
-    worker_rates: Mapping[int, float] = field(default_factory=dict)
     stopped: bool = False
     welcome: Sequence[str] = ()
     wall_ns_at_zero: int = 0

@@ -10,8 +10,8 @@ from gateway.dashboard.state import NO_MODEL, Ui
 from gateway.dashboard.tables import MODELS, models
 from gateway.dashboard.text import Row
 from gateway.dashboard.view import View
-from gateway.metrics.snapshot import ChartData, ScalarPoint, StepPoint
-from tests.support.dashboard_scene import NOW_NS, make_chart, make_new_snapshot, make_scene, make_snapshot
+from gateway.metrics.snapshot import ChartData, Latency, ModelWindow, ScalarPoint, StepPoint, Tokens
+from tests.support.dashboard_scene import NOTHING, NOW_NS, make_chart, make_new_snapshot, make_scene, make_snapshot
 from tests.support.metrics import of_latencies
 
 MINUTE = make_chart(60)
@@ -122,22 +122,21 @@ def test_peak_does_not_depend_on_the_width_of_the_chart(width: int) -> None:
 def test_requests_without_a_model_have_a_row() -> None:
     """What was refused, or asked for by a name that nobody knows, is missing in no table; without it there is none."""
     snapshot = make_snapshot()
-    more = msgspec.structs.replace(
-        snapshot.window,
-        finished=snapshot.window.finished + 25,
-        outcomes={**snapshot.window.outcomes, "validation": snapshot.window.outcomes["validation"] + 27},
-    )
-    rows = MODELS.sorted_rows(make_scene(snapshot=msgspec.structs.replace(snapshot, window=more)))
-    nameless = next(row for row in rows if row.name == NO_MODEL)
-    assert (nameless.window.finished, nameless.window.errors) == (25, 25)
-    assert NO_MODEL not in [row.name for row in MODELS.sorted_rows(make_scene())]
+    refused = ModelWindow(25, 0.5, 24, Tokens(None, None), Latency(25, 12.0, 40.0, 80.0))
+    unattributed = msgspec.structs.replace(snapshot.unattributed, window=refused)
+    scene = make_scene(snapshot=msgspec.structs.replace(snapshot, unattributed=unattributed))
+    assert NO_MODEL in MODELS.names(scene)
+    assert NO_MODEL not in MODELS.names(make_scene())
+    shown = next(row for row in texts(models(Rect(0, 0, 80, 9), scene)) if NO_MODEL in row)
+    assert shown.split()[1:-1] == ["(no", "model)", "25", "0.5/s", "96%", "12ms", "40ms", "80ms", "–", "–", "0"]
 
 
 def test_failures_alone_are_no_reason_to_ask_for_a_first_request() -> None:
     """Where every request failed the models panel has their row, not the advice for a new gateway."""
     new = make_new_snapshot()
-    failed = msgspec.structs.replace(new.window, finished=60, outcomes={**new.window.outcomes, "upstream": 60})
-    shown = "".join(texts(models(Rect(0, 0, 90, 8), make_scene(snapshot=msgspec.structs.replace(new, window=failed)))))
+    failed = msgspec.structs.replace(new.unattributed, window=msgspec.structs.replace(NOTHING, finished=60, errors=60))
+    scene = make_scene(snapshot=msgspec.structs.replace(new, unattributed=failed))
+    shown = "".join(texts(models(Rect(0, 0, 90, 8), scene)))
     assert "no requests yet" not in shown
     assert NO_MODEL in shown
 

@@ -6,7 +6,7 @@ forgotten with it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import tzinfo
 
 from gateway.dashboard.canvas import Tile
@@ -56,6 +56,7 @@ class Session:
     ) -> None:
         """`wall_ns_at_zero` is the Unix time of instant 0 of the clock of the charts; see `Ui`, `View`."""
         self.ui = Ui(owns_gateway=owns_gateway)
+        self._assumed_theme = self.ui.theme
         self.stopped: Stopped | None = None
         """That the gateway is gone, None while it lives."""
         self._environ = environ
@@ -95,6 +96,13 @@ class Session:
         self._log.add(records)
         self._log.lost = lost
         self._is_log_new = not self.frozen
+
+    def assume_theme(self, name: str | None) -> None:
+        """Begin with a theme, if one is known, unless the user has chosen another."""
+        if name is not None and self.ui.theme == self._assumed_theme:
+            self.ui = replace(self.ui, theme=name)
+            self._assumed_theme = name
+            self._tiles = None
 
     def changed(self) -> None:
         """The picture has to be made anew, for what `stopped` says is in it, too."""

@@ -40,6 +40,7 @@ from gateway.dashboard.view import (
     box,
     feed_state,
     fitting,
+    giving_way,
     labelled,
     percentile_figures,
     trend_of,
@@ -250,22 +251,29 @@ def flowing(parts: Sequence[Row], width: int, rows: int) -> list[Row]:
 
 
 def readout(view: View, room: int) -> Row:
-    """What the cursor reads, in one line of at most `room` cells; what has no room is left out, the last first."""
+    """What the cursor reads, in one line of at most `room` cells.
+
+    Where there is not room for all, what goes first is how long ago that was, then the tokens, the types of the errors,
+    p50, p99, the rate, the errors, p95, n, and last the time.
+    """
     reading = view.reading
     if reading is None:
         return [("label", "the cursor is older than the window")]
-    parts: list[Row] = [
-        [("strong", f"{_clock(view, reading.begin_ns)} to {_clock(view, reading.end_ns)}")],
-        labelled("label", "n", count(reading.number)),
-        [("requests", rate(reading.rate(reading.latency_ms.count)))],
-        *percentile_figures(reading.latency_ms),
-        labelled("label", "err", rate(reading.rate(sum(reading.errors)))),
-        *_errors_of(reading.errors),
-        labelled("tokens.in", "in", rate(reading.rate(reading.input_tokens))),
-        labelled("tokens.out", "out", rate(reading.rate(reading.output_tokens))),
-        [("label", _ago(view, reading))],
-    ]
-    return fitting(parts, room)
+    p50, p95, p99 = percentile_figures(reading.latency_ms)
+    return giving_way(
+        [
+            (0, [("strong", f"{_clock(view, reading.begin_ns)} to {_clock(view, reading.end_ns)}")]),
+            (1, labelled("label", "n", count(reading.number))),
+            (4, [("requests", rate(reading.rate(reading.latency_ms.count)))]),
+            *((6, p50), (2, p95), (5, p99)),
+            (3, labelled("label", "err", rate(reading.rate(sum(reading.errors))))),
+            *((7, named) for named in _errors_of(reading.errors)),
+            (8, labelled("tokens.in", "in", rate(reading.rate(reading.input_tokens)))),
+            (8, labelled("tokens.out", "out", rate(reading.rate(reading.output_tokens)))),
+            (9, [("label", _ago(view, reading))]),
+        ],
+        room,
+    )
 
 
 def _clock(view: View, instant_ns: int) -> str:

@@ -20,6 +20,7 @@ from gateway.dashboard.text import (
     duration,
     fit,
     left,
+    named,
     percent,
     rate,
     right,
@@ -127,7 +128,7 @@ class Table(Generic[_T]):
         first = max(0, keys.index(selected) + 2 - room) if selected in keys else 0
         for row, name in list(zip(rows, names, strict=True))[first : first + room - 1]:
             dim = self.dim(row)
-            line: Row = [("dim" if dim else self.name_role(row), left(name, name_width))]
+            line: Row = [("dim" if dim else self.name_role(row), named(name, name_width))]
             for column in columns:
                 line.append(("dim" if dim else column.role(row), right(column.text(row), column.width)))
             if drawn is not None:

@@ -9,13 +9,16 @@ from gateway.dashboard.layout import Rect
 from gateway.dashboard.logview import LogView
 from gateway.dashboard.series import SECOND_NS, Column, History, Reading
 from gateway.dashboard.state import Ui
-from gateway.dashboard.text import Row, duration, fit, row_cells, uptime
+from gateway.dashboard.text import ELLIPSIS, Row, duration, fit, row_cells, uptime
 from gateway.dashboard.theme import Theme
 from gateway.metrics.outcome import ERRORS
 from gateway.metrics.snapshot import Latency, Snapshot
 
 # The sampler ticks four times a second; without a sample for this long the figures are no longer live.
 STALE_S = 2.0
+
+
+_MARK = -1
 
 
 @dataclass(frozen=True)
@@ -120,10 +123,29 @@ def box(rect: Rect, title: Row, figures: Sequence[Row], body: Sequence[Row], foc
 def fitting(parts: Sequence[Row], room: int) -> Row:
     """As many of the parts, from the first, as fit, two cells apart, or one where that saves a part."""
     for kept in range(len(parts), 0, -1):
-        for gap in ("  ", " "):
-            row: Row = [segment for part in parts[:kept] for segment in (("border", gap), *part)][1:]
-            if row_cells(row) <= room:
-                return row
+        row = abreast(parts[:kept], room)
+        if row is not None:
+            return row
+    return []
+
+
+def abreast(parts: Sequence[Row], room: int) -> Row | None:
+    """The parts two cells apart, or one if they do not fit otherwise; None if they do not fit at all."""
+    for gap in ("  ", " "):
+        row: Row = [segment for part in parts for segment in (("border", gap), *part)][1:]
+        if row_cells(row) <= room:
+            return row
+    return None
+
+
+def giving_way(parts: Sequence[tuple[int, Row]], room: int) -> Row:
+    """The parts in their order; those of the highest ranks are left out until the others fit, which a mark tells."""
+    for rank in sorted({rank for rank, _ in parts}, reverse=True):
+        row = abreast([part for _, part in parts], room)
+        if row is not None:
+            return row
+        mark: Row = [("label", ELLIPSIS)]
+        parts = [*((place, part) for place, part in parts if place not in (rank, _MARK)), (_MARK, mark)]
     return []
 
 

@@ -19,7 +19,6 @@ from tests.support.process import PATIENCE_S
 from tests.support.run_dir import Gateway
 from tests.support.terminal import ATTRIBUTES, TerminalProcess
 
-
 NEUTRAL = {"COLORTERM": "", "COLORFGBG": "", "NO_COLOR": ""}
 
 

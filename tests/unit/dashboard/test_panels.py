@@ -1,5 +1,7 @@
 """The panels of figures and charts: what stands in their titles, what the cursor reads, and what gives way."""
 
+from itertools import pairwise
+
 import msgspec
 import pytest
 
@@ -67,13 +69,18 @@ def test_figures_of_the_cursor_do_not_depend_on_the_width_of_a_chart(width: int,
     assert " ".join(footer[3:6]) in latency
 
 
-def test_readout_is_one_line_that_gives_way_from_the_right() -> None:
-    """What the cursor reads, most important first; with less room the rest is left out whole."""
+def test_readout_is_one_line_that_gives_way_by_rank() -> None:
+    """What the cursor reads, in one order; with less room what matters less is left out whole, and that is marked."""
     view = quiet_but_for_one_burst()
     whole = texts([panels.readout(view, 200)])[0]
     assert whole.startswith("11:59:45 to 11:59:50  n 12  2.4/s  p50 ")
     assert whole.endswith("err 0.4/s  upstream 2  in 240/s  out 48.0/s  15s ago")
-    assert texts([panels.readout(view, 37)]) == ["11:59:45 to 11:59:50  n 12  2.4/s"]
+    assert texts([panels.readout(view, 37)]) == ["11:59:45 to 11:59:50 n 12 p95 4.0s …"]
+    words = [texts([panels.readout(view, room)])[0].split() for room in range(24, len(whole) - 20)]
+    assert all(shown[-1] == "…" for shown in words)
+    assert all(set(narrow) <= set(wide) for narrow, wide in pairwise(words))
+    assert "p99" in words[70 - 24]
+    assert "in" not in words[70 - 24]
 
 
 def test_cursor_that_has_left_the_window_reads_nothing() -> None:

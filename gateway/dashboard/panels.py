@@ -61,6 +61,8 @@ _LEAST_RATE, _LEAST_MS, _LEAST_TOKENS = 0.1, 1.0, 10.0
 _BANDS_MS = tuple(nice * 10.0**power for power in range(-3, 7) for nice in (1, 2, 5))
 # From this inner height on the counts of errors stand above their chart.
 _HIGH = 7
+# The lines of the two charts that have some. The median is drawn last: where lines meet, it is the one to see.
+_PERCENTILES, _TOKENS = ("p99", "p95", "p50"), ("tokens.in", "tokens.out")
 # From here on there is a table above them, and still five rows to draw in.
 _TABLED = 12
 # From this width on the title of the tokens has room for its unit.
@@ -292,7 +294,8 @@ _FINISHED, _INPUT, _OUTPUT = attrgetter("finished"), attrgetter("input_tokens"),
 class _Frame:
     """Where a chart panel stands, and what is around its field.
 
-    `above` are rows over the field; `legend` stands to the left of it, in place of the labels of the axis.
+    `above` are rows over the field; `legend` stands to the left of it, in place of the labels of the axis; `names` are
+    the cells to the right of it for the names of its lines.
     """
 
     name: str
@@ -302,6 +305,7 @@ class _Frame:
     charset: Charset
     above: tuple[tuple[Segment, ...], ...] = ()
     legend: tuple[tuple[Segment, ...], ...] = ()
+    names: int = 0
 
     @property
     def margin(self) -> int:
@@ -311,7 +315,7 @@ class _Frame:
     @property
     def width(self) -> int:
         """The columns of the field."""
-        return max(1, self.rect.inner_width - self.margin)
+        return max(1, self.rect.inner_width - self.margin - self.names)
 
     @property
     def rows(self) -> int:
@@ -325,9 +329,11 @@ class _Frame:
         return charts.resolution(self.width, self.charset)
 
 
-def _frame(name: str, rect: Rect, view: View, *, above: Sequence[Row] = (), legend: Sequence[Row] = ()) -> _Frame:
+def _frame(
+    name: str, rect: Rect, view: View, *, above: Sequence[Row] = (), legend: Sequence[Row] = (), names: int = 0
+) -> _Frame:
     rows = tuple(map(tuple, above)), tuple(map(tuple, legend))
-    return _Frame(name, rect, view.ui.focus == name, view.ui.window_s, view.theme.charset, *rows)
+    return _Frame(name, rect, view.ui.focus == name, view.ui.window_s, view.theme.charset, *rows, names)
 
 
 _Draw = Callable[[Any, charts.Scale, int, Charset], list[Row]]
@@ -372,6 +378,13 @@ def _time_row(frame: _Frame, cursor: tuple[int, str] | None) -> Row:
         return [("dim", axis)]
     before, mark, after = axis.partition(charts.CURSOR)
     return [("dim", before), ("strong", mark), ("dim", after)]
+
+
+def _named_lines(
+    series: Sequence[tuple[str, charts.Values]], scale: charts.Scale, rows: int, charset: Charset
+) -> list[Row]:
+    field, names = charts.lines(series, scale, rows, charset), charts.line_names(series, scale, rows, charset)
+    return [row + name for row, name in zip(field, names, strict=True)]
 
 
 def _rate_tick(value: float) -> str:
@@ -426,7 +439,8 @@ def _requests_field(values: charts.Values, scale: charts.Scale, rows: int, chars
 
 def latency(rect: Rect, view: View) -> list[Row]:
     """The percentiles over the chosen window, from the arrival of a request to its last byte, or all latencies."""
-    frame = _frame("latency", rect, view)
+    names = 0 if view.ui.heat else charts.names_width(_PERCENTILES, view.theme.charset)
+    frame = _frame("latency", rect, view, names=names)
     number = frame.width if view.ui.heat else frame.values
     columns = view.history.latencies(frame.window_s, number)
     known = [column for column in columns if column is not None]
@@ -451,13 +465,8 @@ def latency(rect: Rect, view: View) -> list[Row]:
         scale = charts.log_scale(min([column.p50 for column in known]), highest, frame.rows, _time_tick)
     else:
         scale = charts.linear_scale(highest, frame.rows, _time_tick, _LEAST_MS)
-    # The median is drawn last: where lines meet, it is the one to see.
-    series = (
-        ("p99", tuple([column and column.p99 for column in columns])),
-        ("p95", tuple([column and column.p95 for column in columns])),
-        ("p50", tuple([column and column.p50 for column in columns])),
-    )
-    return _chart(frame, view, figures, charts.lines, series, scale, number)
+    series = tuple([(name, tuple([column and getattr(column, name) for column in columns])) for name in _PERCENTILES])
+    return _chart(frame, view, figures, _named_lines, series, scale, number)
 
 
 def _bands(columns: Sequence[LatencyColumn], rows: int) -> tuple[charts.Scale, tuple[float, ...]]:
@@ -493,7 +502,7 @@ def tokens(rect: Rect, view: View) -> list[Row]:
         mean = [NO_DATA if total is None or not window.finished else short(total / window.finished) for total in each]
         texts = ("per request  ", mean[0], " in  ", mean[1], " out")
         above.append([("text" if text in mean else "label", text) for text in texts])
-    frame = _frame("tokens", rect, view, above=above)
+    frame = _frame("tokens", rect, view, above=above, names=charts.names_width(_TOKENS, view.theme.charset))
     columns = view.history.columns(frame.window_s, frame.values)
     coming = _rates(columns, _INPUT)
     going = _rates(columns, _OUTPUT)
@@ -517,8 +526,8 @@ def tokens(rect: Rect, view: View) -> list[Row]:
         scale = charts.log_scale(max(lowest, 1.0), max(highest, _LEAST_TOKENS), frame.rows, _rate_tick)
     else:
         scale = charts.linear_scale(highest, frame.rows, _rate_tick, _LEAST_TOKENS)
-    series = (("tokens.in", coming), ("tokens.out", going))
-    return _chart(frame, view, figures, charts.lines, series, scale, frame.values)
+    series = tuple(zip(_TOKENS, (coming, going), strict=True))
+    return _chart(frame, view, figures, _named_lines, series, scale, frame.values)
 
 
 def errors(rect: Rect, view: View) -> list[Row]:

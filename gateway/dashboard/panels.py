@@ -507,7 +507,11 @@ def tokens(rect: Rect, view: View) -> list[Row]:
     coming = _rates(columns, _INPUT)
     going = _rates(columns, _OUTPUT)
     reading = view.reading
-    if reading is None:
+    if window.tokens.input is None:
+        # Nobody told any.
+        coming = going = (None,) * frame.values
+        rates: list[float | None] = [None, None]
+    elif reading is None:
         minute = view.history.columns(60, 1)[0]
         rates = [None if minute is None else minute.rate(amount(minute)) for amount in (_INPUT, _OUTPUT)]
     else:

@@ -35,7 +35,8 @@ _T = TypeVar("_T")
 
 # A narrower sparkline shows no course over time.
 _LEAST_COURSE = 12
-_LONGEST_NAME = 32
+# A longer name is cut for the sake of a sparkline, of any that there is room for or, from 40 cells on, of that.
+_LONGEST_NAME, _LONG_COURSE = 32, 40
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ class Table(Generic[_T]):
         figures = sum(column.width for column in columns)
         names = [clean(self.key(row)) for row in rows]
         longest = max((cells(name) for name in names), default=0)
-        name_width = max(1, min(max(self.least_name, longest), _LONGEST_NAME, inner - figures))
+        name_width = max(1, min(max(self.least_name, longest), _longest_name(inner - figures)))
         spare = inner - name_width - figures - 2
         drawn = course if spare >= _LEAST_COURSE else None
         head: Row = [("label", left(self.sign(view, self.head), name_width))]
@@ -137,6 +138,12 @@ class Table(Generic[_T]):
                 line = [("selected", "".join(text for _, text in fit(line, inner)))]
             body.append(line)
         return body
+
+
+def _longest_name(room: int) -> int:
+    """How long a name may be where that many cells are left for it and for a sparkline."""
+    beside = room - 2 - _LONG_COURSE
+    return max(_LONGEST_NAME, beside) if room - 2 - _LEAST_COURSE >= _LONGEST_NAME else room
 
 
 _CountedError = tuple[str, int, float | None, float | None]

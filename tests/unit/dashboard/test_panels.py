@@ -138,6 +138,18 @@ def test_requests_without_a_model_have_a_row() -> None:
     assert shown.split()[1:-1] == ["(no", "model)", "25", "0.5/s", "96%", "12ms", "40ms", "80ms", "–", "–", "0"]
 
 
+def test_tokens_that_nobody_reported_are_no_zeros() -> None:
+    """Where no provider told any, the figures are dashes and the chart has no line; what is in the window decides."""
+    snapshot = make_snapshot()
+    silent = msgspec.structs.replace(snapshot.window, tokens=Tokens(None, None))
+    scene = make_scene(snapshot=msgspec.structs.replace(snapshot, window=silent))
+    shown = texts(panels.tokens(Rect(0, 0, 50, 9), scene))
+    assert "in –  out –" in shown[0]
+    assert "per request  – in  – out" in shown[1]
+    assert all(row[9:-2].strip() == "" for row in shown[2:-2])
+    assert "tok     – in     – out" in texts(panels.status(Rect(0, 0, 100, 3), scene))[1]
+
+
 def test_failures_alone_are_no_reason_to_ask_for_a_first_request() -> None:
     """Where every request failed the models panel has their row, not the advice for a new gateway."""
     new = make_new_snapshot()

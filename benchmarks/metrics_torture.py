@@ -110,7 +110,7 @@ class Fleet:
 
 def figures(lifetime: Lifetime) -> list[int]:
     """What must never shrink."""
-    return [lifetime.started, lifetime.finished, *lifetime.outcomes.values(), lifetime.tokens.input]
+    return [lifetime.started, lifetime.finished, *lifetime.outcomes.values(), lifetime.tokens.input or 0]
 
 
 def check(before: Snapshot | None, snapshot: Snapshot, published: int, begun: int) -> None:

@@ -117,7 +117,7 @@ SECTIONS: Mapping[str, tuple[Binding, ...]] = {
         Binding(Action.OPEN, ("enter",), "Enter", "its log lines, or details", contexts=_LOG),
     ),
     "log": (
-        Binding(Action.FILTER, ("/",), "/", "words, a=b, ~ regex, ! not", "find"),
+        Binding(Action.FILTER, ("/",), "/", "words, a=b a>9 ~regex !not", "find"),
         Binding(Action.LEVEL, ("v",), "v", "lowest level shown"),
         Binding(Action.WRAP, ("w",), "w", "wrap long lines"),
         Binding(Action.PAGE_UP, ("pgup",), "PgUp PgDn", "scroll by a page", contexts=_LOG),

@@ -9,7 +9,8 @@ alone. Decoding the signs gives the values back (tests/properties/dashboard/test
 - area: the dots from the foot are 1 + the value's share of all others, so within one dot. A gap is blank, zero is the
   single dot at the foot, anything above zero has two at least.
 - lines: the value's dot is set, at its share of the height, and with it those between it and the value before, so that
-  a jump reads as one line. Without braille each series has a mark of its own, one in a row of the field.
+  a jump reads as one line. Without braille each series has a mark of its own, one in a row of the field. Behind the
+  field the names of the lines stand where they end, in the order of their heights, behind their marks.
 - stack: the dots from the foot are those of an area over the sum. At each running sum below it the right dot of the
   row is left out, and the left one too where that part has another dot: so the parts can be told apart without colour.
   Without braille a part is made of letters, one in a row of the field, and is right within one row.
@@ -241,6 +242,41 @@ def lines(series: Sequence[tuple[str, Values]], scale: Scale, rows: int, charset
         cells += [[_GAP, *levels[1:-1:2]], levels[::2], levels[1::2]] if braille else [levels]
     strip = _line_strip if braille else _mark_strip
     return _coloured([strip(levels, rows) for levels in zip(*cells, strict=True)], [role for role, _ in series])
+
+
+def names_width(roles: Sequence[str], charset: Charset) -> int:
+    """The cells that the names of the lines in these roles take: the last words of them, and the mark of each line."""
+    return (1 if charset == "braille" else 3) + max(len(_word(role)) for role in roles)
+
+
+def line_names(series: Sequence[tuple[str, Values]], scale: Scale, rows: int, charset: Charset) -> list[Row]:
+    """The names of the lines, top row first, each `names_width` wide: where its line ends, or as near as others allow.
+
+    Of the lines that do not have a row each the first ones have no name, as has one that was never drawn.
+    """
+    braille = charset == "braille"
+    width = names_width([role for role, _ in series], charset)
+    ends: list[tuple[int, int]] = []
+    for index, (_, values) in enumerate(series):
+        newest = [value for value in values if value is not None][-1:]
+        for level in _steps(newest, scale, rows * 4 - 1 if braille else rows - 1):
+            # Of equal ones the later line is named below.
+            ends.append((level or 0, -index))
+    named = sorted(ends[-rows:])
+    names: list[Row] = [[("text", " " * width)] for _ in range(rows)]
+    free = 0
+    for place, (level, index) in enumerate(named):
+        # What stands above needs its rows, too.
+        row = min(max(free, level >> 2 if braille else level), rows - len(named) + place)
+        role = series[-index][0]
+        mark = " " if braille else f" {_MARKS[-index % len(_MARKS)]} "
+        names[rows - 1 - row] = [(role, (mark + _word(role)).ljust(width))]
+        free = row + 1
+    return names
+
+
+def _word(role: str) -> str:
+    return role.rpartition(".")[2]
 
 
 @lru_cache(_STRIPS)

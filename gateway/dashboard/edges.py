@@ -25,7 +25,7 @@ def footer(rect: Rect, view: View) -> list[Row]:
         row: Row = [("key", " / "), ("text", clean(ui.filter_text)), ("selected", " ")]
         if view.log.filter_error is not None:
             row.append(("wrong", f"  {clean(view.log.filter_error)}"))
-        row.append(("label", "  name=value  ~ regex  ! without  Enter keep  Esc drop"))
+        row.append(("label", "  name=value  ms>500  ~ regex  ! without  Enter keep  Esc drop"))
         return [fit(row, rect.width)]
     if ui.cursor_ns is not None:
         row = [("key", " ← → "), *readout(view, rect.width - 5)]

@@ -38,7 +38,7 @@ def _layout(view: View, columns: int, rows: int, zoomed: str | None) -> Layout:
     return arrange(
         columns,
         rows,
-        models=len(snapshot.models),
+        models=len(snapshot.models) + bool(snapshot.unattributed.window.finished),
         workers=len(snapshot.workers),
         dropped=view.ui.dropped,
         zoomed=zoomed,

@@ -7,18 +7,22 @@ r"""What the log shows: a least level, fields and a text, as one types it.
     model=auth-x    lines whose field is exactly that; any number of fields, all of which must fit, before the text
     !status=200     the other lines
     model="a b"     a value with spaces in quotes, in which \" and \\ are a quote and a backslash; "" is no value
+    model!=auth-x   the same as !model=auth-x
+    ms>1000         lines whose field is a number above that; also <, >= and <=
+    status=5xx      lines whose status is one of that hundred
 
 Fields have the names that the details of a record show; `worker=2` is short for `source=worker-2`. A value is compared
 as the details show it, and a model as the tables name it.
 
 A text that begins with `~` or `!` or looks like a field can be looked for as a regular expression. Nothing behind `!`,
-`~` or `=` is no filter yet. The text of a line is what its row shows, its time and figures apart, whether or not the
-row has room for it.
+`~`, `=`, `<` or `>` is no filter yet. The text of a line is what its row shows, its time and figures apart, whether or
+not the row has room for it.
 
 Regular expressions are those of RE2, because it needs time in proportion to the text whatever the expression is: log
 lines hold what clients wrote, and with the module `re` a pattern such as (a+)+$ would stand still for ever on some.
 """
 
+import math
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -35,8 +39,11 @@ _MAX_PATTERN_BYTES: Final = 1 << 20
 _RANKS: Final = {level: rank for rank, level in enumerate(LEVELS)}
 _ESCAPED: Final = re.compile(r"\\.", re.DOTALL)
 # `!`, a name as log lines have them, and a value: quoted, where its end may still be missing, or up to the next space.
-_FIELD: Final = re.compile(r'(!?)([A-Za-z_][\w.-]*)=(?:"((?:[^"\\]|\\.)*)("|\\?$)|((?!")[^ ]*))(?: +|$)')
+_FIELD: Final = re.compile(r'(!?)([A-Za-z_][\w.-]*)(!?)=(?:"((?:[^"\\]|\\.)*)("|\\?$)|((?!")[^ ]*))(?: +|$)')
+_COMPARISON: Final = re.compile(r"(!?)([A-Za-z_](?:[\w.-]*\w)?)([<>]=?)([^ ]*)(?: +|$)")
 _PLAIN_VALUE: Final = re.compile(r'[^ "][^ ]*')
+_HUNDRED: Final = re.compile(r"([1-9])xx", re.IGNORECASE)
+_NUMBER: Final = re.compile(r"-?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?", re.ASCII)
 
 Spans = list[tuple[int, int]]
 
@@ -78,9 +85,28 @@ class FieldTerm:
     def __str__(self) -> str:
         """The term as one types it."""
         value = clean(self.value)
-        if not _PLAIN_VALUE.fullmatch(value):
+        if not _PLAIN_VALUE.fullmatch(value) or (self.name == "status" and _HUNDRED.fullmatch(value)):
             value = '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
         return f"{'!' * self.inverted}{self.name}={value}"
+
+
+@dataclass(frozen=True)
+class RangeTerm:
+    """A field that must be a number from the first to the last, both included, or must be anything else."""
+
+    name: str
+    first: float
+    last: float
+    inverted: bool = False
+
+    def matches(self, line: Line) -> bool:
+        """Whether the field of the line is as wanted."""
+        number = _number(line.field(self.name))
+        return (number is not None and self.first <= number <= self.last) != self.inverted
+
+
+def _number(text: str) -> float | None:
+    return float(text) if _NUMBER.fullmatch(text) else None
 
 
 # Compared and hashed by identity: there is one for each time that it is set.
@@ -93,7 +119,7 @@ class LogFilter:
 
     text: str
     level: str
-    fields: tuple[FieldTerm, ...] = ()
+    fields: tuple[FieldTerm | RangeTerm, ...] = ()
     inverted: bool = False
     found: Callable[[str], bool] | None = None
     find: Callable[[str], Spans] | None = None
@@ -136,18 +162,51 @@ def parse(text: str, level: str = LEAST_LEVEL) -> LogFilter:
     return LogFilter(text, level, fields, inverted, *_regular(pattern))
 
 
-def _fields(typed: str) -> tuple[tuple[FieldTerm, ...], str]:
+def _fields(typed: str) -> tuple[tuple[FieldTerm | RangeTerm, ...], str]:
     """The fields that a typed filter begins with, and what follows them; raises FilterError."""
-    terms = []
-    while (match := _FIELD.match(typed)) is not None:
-        sign, name, quoted, quote, bare = match.groups()
-        if quote is not None and quote != '"':
-            raise FilterError(f"the quote after {name}= is not closed")
-        if bare != "":
-            value = bare if quoted is None else _ESCAPED.sub(lambda escaped: escaped[0][1], quoted)
-            terms.append(FieldTerm(name, value, sign != ""))
+    terms: list[FieldTerm | RangeTerm] = []
+    while True:
+        if (match := _FIELD.match(typed)) is not None:
+            term = _equal(*match.groups())
+        elif (match := _COMPARISON.match(typed)) is not None:
+            term = _compared(*match.groups())
+        else:
+            return tuple(terms), typed
+        if term is not None:
+            terms.append(term)
         typed = typed[match.end() :]
-    return tuple(terms), typed
+
+
+def _equal(
+    sign: str, name: str, unequal: str, quoted: str | None, quote: str | None, bare: str | None
+) -> FieldTerm | RangeTerm | None:
+    """The term of the parts of `_FIELD`, None while there is no value yet; raises FilterError."""
+    if quote is not None and quote != '"':
+        raise FilterError(f"the quote after {name}= is not closed")
+    if bare == "":
+        return None
+    inverted = (sign != "") != (unequal != "")
+    if bare is None:
+        return FieldTerm(name, _ESCAPED.sub(lambda escaped: escaped[0][1], quoted or ""), inverted)
+    if name == "status" and (hundred := _HUNDRED.fullmatch(bare)) is not None:
+        first = 100.0 * int(hundred[1])
+        return RangeTerm(name, first, first + 99, inverted)
+    return FieldTerm(name, bare, inverted)
+
+
+def _compared(sign: str, name: str, operator: str, typed: str) -> RangeTerm | None:
+    """The term of the parts of `_COMPARISON`, None while there is no number yet; raises FilterError."""
+    if not typed:
+        return None
+    bound = _number(typed)
+    if bound is None:
+        raise FilterError(f"{name}{operator} needs a number, not {typed}")
+    first, last = -math.inf, math.inf
+    if operator[0] == ">":
+        first = bound if operator == ">=" else math.nextafter(bound, math.inf)
+    else:
+        last = bound if operator == "<=" else math.nextafter(bound, -math.inf)
+    return RangeTerm(name, first, last, sign != "")
 
 
 def fold(text: str) -> str:

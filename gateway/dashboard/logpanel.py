@@ -1,8 +1,8 @@
 """The panel of the log: one line a record, in columns that one reads down; and one record in full.
 
 What gives way as the width shrinks: of a request first what has no column, then the request id, the tokens, the
-milliseconds of the time, the end of the model's name, the status, the provider; below that there are no columns, and
-the parts follow each other.
+milliseconds of the time, a part of the model's name, the status, the provider; below that there are no columns, and
+the parts follow each other. Names are cut in the middle.
 
 A row is put together from pieces that know where in the text of the line they come from, so what the filter finds in
 that text, across columns too, is highlighted where it is on the screen.
@@ -16,6 +16,7 @@ from gateway.dashboard.layout import Rect
 from gateway.dashboard.logfilter import LEAST_LEVEL, LogFilter, Spans
 from gateway.dashboard.logview import LogLine, LogView, value_text
 from gateway.dashboard.text import (
+    ELLIPSIS,
     NO_DATA,
     Row,
     cells,
@@ -23,6 +24,7 @@ from gateway.dashboard.text import (
     count,
     cut,
     duration,
+    ends,
     fit,
     is_narrow,
     left,
@@ -44,6 +46,7 @@ _MORE_COLUMNS = (
 )
 # Less than a word of a message says nothing, and a narrower column of wrapped text is no text.
 _LEAST_MESSAGE, _LEAST_WRAPPED = 10, 16
+_LEAST_MODEL = 8
 # A request id is 20 characters long; the first 12 of them are enough to tell two apart.
 _ID_CELLS, _ID_REST = 12, 8
 _TITLE_TEXT = 32
@@ -125,6 +128,17 @@ class _Pieces:
         padding = "" if width is None else " " * (width - cells(shown))
         self.row.append(_Piece(role, shown + padding, at + start, kept))
 
+    def name(self, name: str, width: int) -> None:
+        """Append a part that is a name, cut in the middle or padded to `width` cells."""
+        text, at = self._places[name]
+        stop, start = ends(text, width)
+        if stop == len(text):
+            self.part(name, "text", width)
+            return
+        self.row.append(_Piece("text", text[:stop] + ELLIPSIS, at, stop))
+        tail = left(text[start:], width - cells(text[:stop]) - 1)
+        self.row.append(_Piece("text", tail, at + start, len(text) - start))
+
     @property
     def width(self) -> int:
         """The cells of the row so far."""
@@ -143,7 +157,7 @@ def _put_together(line: LogLine, width: int, wrap: bool, selected: bool) -> list
     pieces.plain("dim", " " * max(1, 6 - cells(clean(level))))
     head = pieces.width
     if words.is_request and width < _COLUMNS_FROM:
-        _follow_each_other(pieces, line)
+        _follow_each_other(pieces, line, width)
     elif words.is_request:
         _in_columns(pieces, line, more, model, id_cells)
         if wrap or width - pieces.width >= _LEAST_MESSAGE:
@@ -156,22 +170,25 @@ def _put_together(line: LogLine, width: int, wrap: bool, selected: bool) -> list
     return _with_message(pieces, words.message, width, head)
 
 
-def _follow_each_other(pieces: _Pieces, line: LogLine) -> None:
+def _follow_each_other(pieces: _Pieces, line: LogLine, width: int) -> None:
     words = line.words
-    pieces.part("model", "text")
+    took = f" {duration(words.latency_ms)} "
+    # How it went matters more than the middle of a long name.
+    room = max(_LEAST_MODEL, width - pieces.width - 1 - cells(words.outcome) - len(took))
+    pieces.name("model", min(room, cells(words.model)))
     pieces.plain("text", " ")
     pieces.part("outcome", _OUTCOME_ROLES.get(words.outcome, "errors"))
-    pieces.plain("text", f" {duration(words.latency_ms)} ")
+    pieces.plain("text", took)
 
 
 def _in_columns(pieces: _Pieces, line: LogLine, more: frozenset[str], model: int, id_cells: int) -> None:
     words = line.words
     pieces.part("route", "label", 8)
     pieces.plain("text", " ")
-    pieces.part("model", "text", model)
+    pieces.name("model", model)
     if "provider" in more:
         pieces.plain("dim", " → ")
-        pieces.part("provider", "text", 9)
+        pieces.name("provider", 9)
     pieces.plain("text", " ")
     if "status" in more:
         pieces.part("status", "dim", 4)

@@ -41,6 +41,7 @@ from gateway.dashboard.view import (
     box,
     feed_state,
     fitting,
+    giving_way,
     labelled,
     percentile_figures,
     trend_of,
@@ -61,6 +62,8 @@ _LEAST_RATE, _LEAST_MS, _LEAST_TOKENS = 0.1, 1.0, 10.0
 _BANDS_MS = tuple(nice * 10.0**power for power in range(-3, 7) for nice in (1, 2, 5))
 # From this inner height on the counts of errors stand above their chart.
 _HIGH = 7
+# The lines of the two charts that have some. The median is drawn last: where lines meet, it is the one to see.
+_PERCENTILES, _TOKENS = ("p99", "p95", "p50"), ("tokens.in", "tokens.out")
 # From here on there is a table above them, and still five rows to draw in.
 _TABLED = 12
 # From this width on the title of the tokens has room for its unit.
@@ -253,22 +256,29 @@ def flowing(parts: Sequence[Row], width: int, rows: int) -> list[Row]:
 
 
 def readout(view: View, room: int) -> Row:
-    """What the cursor reads, in one line of at most `room` cells; what has no room is left out, the last first."""
+    """What the cursor reads, in one line of at most `room` cells.
+
+    Where there is not room for all, what goes first is how long ago that was, then the tokens, the types of the errors,
+    p50, p99, the rate, the errors, p95, n, and last the time.
+    """
     reading = view.reading
     if reading is None:
         return [("label", "the cursor is older than the window")]
-    parts: list[Row] = [
-        [("strong", f"{_clock(view, reading.begin_ns)} to {_clock(view, reading.end_ns)}")],
-        labelled("label", "n", count(reading.number)),
-        [("requests", rate(reading.rate(reading.latency_ms.count)))],
-        *percentile_figures(reading.latency_ms),
-        labelled("label", "err", rate(reading.rate(sum(reading.errors)))),
-        *_errors_of(reading.errors),
-        labelled("tokens.in", "in", rate(reading.rate(reading.input_tokens))),
-        labelled("tokens.out", "out", rate(reading.rate(reading.output_tokens))),
-        [("label", _ago(view, reading))],
-    ]
-    return fitting(parts, room)
+    p50, p95, p99 = percentile_figures(reading.latency_ms)
+    return giving_way(
+        [
+            (0, [("strong", f"{_clock(view, reading.begin_ns)} to {_clock(view, reading.end_ns)}")]),
+            (1, labelled("label", "n", count(reading.number))),
+            (4, [("requests", rate(reading.rate(reading.latency_ms.count)))]),
+            *((6, p50), (2, p95), (5, p99)),
+            (3, labelled("label", "err", rate(reading.rate(sum(reading.errors))))),
+            *((7, named) for named in _errors_of(reading.errors)),
+            (8, labelled("tokens.in", "in", rate(reading.rate(reading.input_tokens)))),
+            (8, labelled("tokens.out", "out", rate(reading.rate(reading.output_tokens)))),
+            (9, [("label", _ago(view, reading))]),
+        ],
+        room,
+    )
 
 
 def _clock(view: View, instant_ns: int) -> str:
@@ -287,7 +297,8 @@ _FINISHED, _INPUT, _OUTPUT = attrgetter("finished"), attrgetter("input_tokens"),
 class _Frame:
     """Where a chart panel stands, and what is around its field.
 
-    `above` are rows over the field; `legend` stands to the left of it, in place of the labels of the axis.
+    `above` are rows over the field; `legend` stands to the left of it, in place of the labels of the axis; `names` are
+    the cells to the right of it for the names of its lines.
     """
 
     name: str
@@ -297,6 +308,7 @@ class _Frame:
     charset: Charset
     above: tuple[tuple[Segment, ...], ...] = ()
     legend: tuple[tuple[Segment, ...], ...] = ()
+    names: int = 0
 
     @property
     def margin(self) -> int:
@@ -306,7 +318,7 @@ class _Frame:
     @property
     def width(self) -> int:
         """The columns of the field."""
-        return max(1, self.rect.inner_width - self.margin)
+        return max(1, self.rect.inner_width - self.margin - self.names)
 
     @property
     def rows(self) -> int:
@@ -320,9 +332,11 @@ class _Frame:
         return charts.resolution(self.width, self.charset)
 
 
-def _frame(name: str, rect: Rect, view: View, *, above: Sequence[Row] = (), legend: Sequence[Row] = ()) -> _Frame:
+def _frame(
+    name: str, rect: Rect, view: View, *, above: Sequence[Row] = (), legend: Sequence[Row] = (), names: int = 0
+) -> _Frame:
     rows = tuple(map(tuple, above)), tuple(map(tuple, legend))
-    return _Frame(name, rect, view.ui.focus == name, view.ui.window_s, view.theme.charset, *rows)
+    return _Frame(name, rect, view.ui.focus == name, view.ui.window_s, view.theme.charset, *rows, names)
 
 
 _Draw = Callable[[Any, charts.Scale, int, Charset], list[Row]]
@@ -367,6 +381,13 @@ def _time_row(frame: _Frame, cursor: tuple[int, str] | None) -> Row:
         return [("dim", axis)]
     before, mark, after = axis.partition(charts.CURSOR)
     return [("dim", before), ("strong", mark), ("dim", after)]
+
+
+def _named_lines(
+    series: Sequence[tuple[str, charts.Values]], scale: charts.Scale, rows: int, charset: Charset
+) -> list[Row]:
+    field, names = charts.lines(series, scale, rows, charset), charts.line_names(series, scale, rows, charset)
+    return [row + name for row, name in zip(field, names, strict=True)]
 
 
 def _rate_tick(value: float) -> str:
@@ -421,7 +442,8 @@ def _requests_field(values: charts.Values, scale: charts.Scale, rows: int, chars
 
 def latency(rect: Rect, view: View) -> list[Row]:
     """The percentiles over the chosen window, from the arrival of a request to its last byte, or all latencies."""
-    frame = _frame("latency", rect, view)
+    names = 0 if view.ui.heat else charts.names_width(_PERCENTILES, view.theme.charset)
+    frame = _frame("latency", rect, view, names=names)
     number = frame.width if view.ui.heat else frame.values
     columns = view.history.latencies(frame.window_s, number)
     known = [column for column in columns if column is not None]
@@ -446,13 +468,8 @@ def latency(rect: Rect, view: View) -> list[Row]:
         scale = charts.log_scale(min([column.p50 for column in known]), highest, frame.rows, _time_tick)
     else:
         scale = charts.linear_scale(highest, frame.rows, _time_tick, _LEAST_MS)
-    # The median is drawn last: where lines meet, it is the one to see.
-    series = (
-        ("p99", tuple([column and column.p99 for column in columns])),
-        ("p95", tuple([column and column.p95 for column in columns])),
-        ("p50", tuple([column and column.p50 for column in columns])),
-    )
-    return _chart(frame, view, figures, charts.lines, series, scale, number)
+    series = tuple([(name, tuple([column and getattr(column, name) for column in columns])) for name in _PERCENTILES])
+    return _chart(frame, view, figures, _named_lines, series, scale, number)
 
 
 def _bands(columns: Sequence[LatencyColumn], rows: int) -> tuple[charts.Scale, tuple[float, ...]]:
@@ -485,15 +502,19 @@ def tokens(rect: Rect, view: View) -> list[Row]:
     above: list[Row] = []
     if rect.inner_height >= _LINED:
         each = (window.tokens.input, window.tokens.output)
-        mean = [short(total / window.finished) if window.finished else NO_DATA for total in each]
+        mean = [NO_DATA if total is None or not window.finished else short(total / window.finished) for total in each]
         texts = ("per request  ", mean[0], " in  ", mean[1], " out")
         above.append([("text" if text in mean else "label", text) for text in texts])
-    frame = _frame("tokens", rect, view, above=above)
+    frame = _frame("tokens", rect, view, above=above, names=charts.names_width(_TOKENS, view.theme.charset))
     columns = view.history.columns(frame.window_s, frame.values)
     coming = _rates(columns, _INPUT)
     going = _rates(columns, _OUTPUT)
     reading = view.reading
-    if reading is None:
+    if window.tokens.input is None:
+        # Nobody told any.
+        coming = going = (None,) * frame.values
+        rates: list[float | None] = [None, None]
+    elif reading is None:
         minute = view.history.columns(60, 1)[0]
         rates = [None if minute is None else minute.rate(amount(minute)) for amount in (_INPUT, _OUTPUT)]
     else:
@@ -512,8 +533,8 @@ def tokens(rect: Rect, view: View) -> list[Row]:
         scale = charts.log_scale(max(lowest, 1.0), max(highest, _LEAST_TOKENS), frame.rows, _rate_tick)
     else:
         scale = charts.linear_scale(highest, frame.rows, _rate_tick, _LEAST_TOKENS)
-    series = (("tokens.in", coming), ("tokens.out", going))
-    return _chart(frame, view, figures, charts.lines, series, scale, frame.values)
+    series = tuple(zip(_TOKENS, (coming, going), strict=True))
+    return _chart(frame, view, figures, _named_lines, series, scale, frame.values)
 
 
 def errors(rect: Rect, view: View) -> list[Row]:

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from gateway.dashboard.resting import rest_sentences
+from gateway.dashboard.state import NO_MODEL
 from gateway.dashboard.text import cells, clean, count, duration, left, percent, rate, right, size, uptime
 from gateway.metrics.outcome import ERRORS, OUTCOMES
-from gateway.metrics.snapshot import Latency, ModelFigures, Snapshot
+from gateway.metrics.snapshot import Latency, ModelWindow, Snapshot
 
 _GAP = "  "
 
@@ -35,16 +36,22 @@ def _head(snapshot: Snapshot) -> list[str]:
 
 
 def _workers(snapshot: Snapshot) -> list[str]:
-    rows = [["worker", "pid", "state", "active", "cpu", "memory"]]
+    rows = [["worker", "pid", "state", "active", "cpu", "memory", "requests"]]
     for worker in snapshot.workers:
-        figures = [count(worker.active), percent(worker.cpu_percent), size(worker.rss_bytes)]
+        figures = [
+            *(count(worker.active), percent(worker.cpu_percent), size(worker.rss_bytes)),
+            rate(worker.requests_per_second),
+        ]
         rows.append([str(worker.slot), str(worker.pid), "alive" if worker.alive else "ended", *figures])
     return _aligned(rows, words=(2,))
 
 
 def _models(snapshot: Snapshot) -> list[str]:
     rows = [["model", "active", "requests", "errors", "p50", "p95", "p99", "tokens in", "tokens out"]]
-    rows += [_model(model) for model in snapshot.models]
+    rows += [_model(model.name, model.active, model.window) for model in snapshot.models]
+    nameless = snapshot.unattributed
+    if nameless.window.finished:
+        rows.append(_model(NO_MODEL, nameless.active, nameless.window))
     window = snapshot.window
     errors = sum(window.outcomes.get(kind.label, 0) for kind in ERRORS)
     tokens = [count(window.tokens.input), count(window.tokens.output)]
@@ -53,10 +60,9 @@ def _models(snapshot: Snapshot) -> list[str]:
     return _aligned(rows, words=(0,))
 
 
-def _model(model: ModelFigures) -> list[str]:
-    window = model.window
-    figures = [count(model.active), count(window.finished), count(window.errors), *_percentiles(window.latency_ms)]
-    return [clean(model.name), *figures, count(window.tokens.input), count(window.tokens.output)]
+def _model(name: str, active: int, window: ModelWindow) -> list[str]:
+    figures = [count(active), count(window.finished), count(window.errors), *_percentiles(window.latency_ms)]
+    return [clean(name), *figures, count(window.tokens.input), count(window.tokens.output)]
 
 
 def _percentiles(latency_ms: Latency) -> list[str]:

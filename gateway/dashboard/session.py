@@ -6,7 +6,7 @@ forgotten with it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import tzinfo
 
 from gateway.dashboard.canvas import Tile
@@ -17,7 +17,6 @@ from gateway.dashboard.state import Effect, Ui, press
 from gateway.dashboard.text import uptime
 from gateway.dashboard.theme import Theme, make_theme
 from gateway.dashboard.view import View
-from gateway.dashboard.worker_rates import WorkerRates
 from gateway.logs.ring import LogRecord
 from gateway.metrics.snapshot import ChartData, Snapshot
 
@@ -57,6 +56,7 @@ class Session:
     ) -> None:
         """`wall_ns_at_zero` is the Unix time of instant 0 of the clock of the charts; see `Ui`, `View`."""
         self.ui = Ui(owns_gateway=owns_gateway)
+        self._assumed_theme = self.ui.theme
         self.stopped: Stopped | None = None
         """That the gateway is gone, None while it lives."""
         self._environ = environ
@@ -78,7 +78,6 @@ class Session:
     def start(self, snapshot: Snapshot, chart: ChartData) -> None:
         """Begin with the figures of a gateway; those of the one before are forgotten, its log is not."""
         self._history = History()
-        self._rates = WorkerRates()
         self.take(snapshot, chart)
 
     @property
@@ -91,13 +90,19 @@ class Session:
         self._snapshot = snapshot
         self._tiles = None
         self._history.update(chart)
-        self._rates.update(chart.now_ns, snapshot.workers)
 
     def take_log(self, records: Iterable[LogRecord], lost: int) -> None:
         """Take new log records, and how many were lost so far before they could be read."""
         self._log.add(records)
         self._log.lost = lost
         self._is_log_new = not self.frozen
+
+    def assume_theme(self, name: str | None) -> None:
+        """Begin with a theme, if one is known, unless the user has chosen another."""
+        if name is not None and self.ui.theme == self._assumed_theme:
+            self.ui = replace(self.ui, theme=name)
+            self._assumed_theme = name
+            self._tiles = None
 
     def changed(self) -> None:
         """The picture has to be made anew, for what `stopped` says is in it, too."""
@@ -147,7 +152,6 @@ class Session:
             ui=self.ui,
             theme=self._current_theme(),
             memory_bytes=self._memory_bytes,
-            worker_rates=self._rates.rates,
             wall_ns_at_zero=self._wall_ns_at_zero,
             zone=self._zone,
             stopped=self.stopped is not None,

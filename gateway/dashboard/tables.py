@@ -20,6 +20,7 @@ from gateway.dashboard.text import (
     duration,
     fit,
     left,
+    named,
     percent,
     rate,
     right,
@@ -28,13 +29,14 @@ from gateway.dashboard.text import (
 )
 from gateway.dashboard.view import View, panel, trend_of
 from gateway.metrics.outcome import ERRORS
-from gateway.metrics.snapshot import Latency, ModelWindow, Snapshot, Tokens, WorkerFigures
+from gateway.metrics.snapshot import ModelWindow, WorkerFigures
 
 _T = TypeVar("_T")
 
 # A narrower sparkline shows no course over time.
 _LEAST_COURSE = 12
-_LONGEST_NAME = 32
+# A longer name is cut for the sake of a sparkline, of any that there is room for or, from 40 cells on, of that.
+_LONGEST_NAME, _LONG_COURSE = 32, 40
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,7 @@ class Table(Generic[_T]):
         figures = sum(column.width for column in columns)
         names = [clean(self.key(row)) for row in rows]
         longest = max((cells(name) for name in names), default=0)
-        name_width = max(1, min(max(self.least_name, longest), _LONGEST_NAME, inner - figures))
+        name_width = max(1, min(max(self.least_name, longest), _longest_name(inner - figures)))
         spare = inner - name_width - figures - 2
         drawn = course if spare >= _LEAST_COURSE else None
         head: Row = [("label", left(self.sign(view, self.head), name_width))]
@@ -127,7 +129,7 @@ class Table(Generic[_T]):
         first = max(0, keys.index(selected) + 2 - room) if selected in keys else 0
         for row, name in list(zip(rows, names, strict=True))[first : first + room - 1]:
             dim = self.dim(row)
-            line: Row = [("dim" if dim else self.name_role(row), left(name, name_width))]
+            line: Row = [("dim" if dim else self.name_role(row), named(name, name_width))]
             for column in columns:
                 line.append(("dim" if dim else column.role(row), right(column.text(row), column.width)))
             if drawn is not None:
@@ -138,13 +140,18 @@ class Table(Generic[_T]):
         return body
 
 
-_RatedWorker = tuple[WorkerFigures, float | None]
+def _longest_name(room: int) -> int:
+    """How long a name may be where that many cells are left for it and for a sparkline."""
+    beside = room - 2 - _LONG_COURSE
+    return max(_LONGEST_NAME, beside) if room - 2 - _LEAST_COURSE >= _LONGEST_NAME else room
+
+
 _CountedError = tuple[str, int, float | None, float | None]
 """A type of error: how many in the window, which share of all requests, how many a second in the last minute."""
 
 
 class _ModelRow(NamedTuple):
-    """A model, or the requests that have none."""
+    """A model, or with an empty name the requests that have none."""
 
     name: str
     active: int
@@ -154,24 +161,15 @@ class _ModelRow(NamedTuple):
 def _models(view: View) -> list[_ModelRow]:
     """One for each model, and one for the requests whose model no provider knew, if there are any."""
     rows = [_ModelRow(model.name, model.active, model.window) for model in view.snapshot.models]
-    nameless = _without_model(view.snapshot)
+    nameless = view.snapshot.unattributed
     if nameless.window.finished:
-        rows.append(nameless)
+        rows.append(_ModelRow("", nameless.active, nameless.window))
     # What is equal keeps one order from frame to frame.
     return sorted(rows, key=lambda row: (-row.window.finished, row.name))
 
 
-def _without_model(snapshot: Snapshot) -> _ModelRow:
-    """What all models together lack of the whole; their rate and their latencies are not known apart."""
-    whole, parts = snapshot.window, [model.window for model in snapshot.models]
-    tokens = Tokens(
-        whole.tokens.input - sum(part.tokens.input for part in parts),
-        whole.tokens.output - sum(part.tokens.output for part in parts),
-    )
-    finished = whole.finished - sum(part.finished for part in parts)
-    errors = sum(whole.outcomes.get(kind.label, 0) for kind in ERRORS) - sum(part.errors for part in parts)
-    active = snapshot.active - sum(model.active for model in snapshot.models)
-    return _ModelRow(NO_MODEL, active, ModelWindow(finished, None, errors, tokens, Latency(0, None, None, None)))
+def _model_name(row: _ModelRow) -> str:
+    return row.name or NO_MODEL
 
 
 def _error_share(model: _ModelRow) -> float | None:
@@ -200,32 +198,30 @@ MODELS: Table[_ModelRow] = Table(
     ),
     "rate",
     _models,
-    lambda row: row.name,
-    lambda row: row.name,
+    _model_name,
+    _model_name,
 )
 
-WORKERS: Table[_RatedWorker] = Table(
+WORKERS: Table[WorkerFigures] = Table(
     "workers",
     "slot",
     (
-        Column("pid", 8, lambda row: str(row[0].pid), lambda row: row[0].pid, 29, ascending=True),
+        Column("pid", 8, lambda row: str(row.pid), lambda row: row.pid, 29, ascending=True),
         Column(
             "cpu",
             5,
-            lambda row: percent(row[0].cpu_percent) if row[0].alive else "gone",
-            lambda row: row[0].cpu_percent,
+            lambda row: percent(row.cpu_percent) if row.alive else "gone",
+            lambda row: row.cpu_percent,
         ),
-        Column("mem", 6, lambda row: size(row[0].rss_bytes), lambda row: row[0].rss_bytes),
-        Column("act", 5, lambda row: count(row[0].active), lambda row: row[0].active),
-        Column("req/s", 8, lambda row: rate(row[1]), lambda row: row[1], 37),
+        Column("mem", 6, lambda row: size(row.rss_bytes), lambda row: row.rss_bytes),
+        Column("act", 5, lambda row: count(row.active), lambda row: row.active),
+        Column("req/s", 8, lambda row: rate(row.requests_per_second), lambda row: row.requests_per_second, 37),
     ),
     "slot",
-    lambda view: [
-        (worker, view.worker_rates.get(worker.slot) if worker.alive else None) for worker in view.snapshot.workers
-    ],
-    lambda row: str(row[0].slot),
-    lambda row: row[0].slot,
-    dim=lambda row: not row[0].alive,
+    lambda view: view.snapshot.workers,
+    lambda row: str(row.slot),
+    lambda row: row.slot,
+    dim=lambda row: not row.alive,
     least_name=5,
 )
 

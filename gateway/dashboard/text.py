@@ -104,6 +104,46 @@ def cut(text: str, width: int) -> str:
     return text
 
 
+def ends(text: str, width: int) -> tuple[int, int]:
+    """Up to where and from where on cleaned text stays if an ellipsis between both is to make it fit `width` cells.
+
+    Twice its length if it fits as it is. What remains at the end is at most one cell shorter than at the beginning,
+    wide characters apart: the names of models differ at their ends, in a version or a date.
+    """
+    length = len(text)
+    if width <= 0:
+        return 0, length
+    tail = (width - 1) // 2
+    head = width - 1 - tail
+    if is_narrow(text):
+        return (length, length) if length <= width else (head, length - tail)
+    if cells(text) <= width:
+        return length, length
+    stop, start = 0, length
+    while _cells_of(text[stop]) <= head:
+        head -= _cells_of(text[stop])
+        stop += 1
+    # A combining mark goes with its base, or not at all.
+    place = length
+    while (tail := tail - _cells_of(text[place - 1])) >= 0:
+        place -= 1
+        start = place if _cells_of(text[place]) else start
+    return stop, start
+
+
+def cut_middle(text: str, width: int) -> str:
+    """Cleaned text in at most `width` cells; an ellipsis marks what is missing between its two ends."""
+    stop, start = ends(text, width)
+    if stop == len(text):
+        return text
+    return f"{text[:stop]}{ELLIPSIS}{text[start:]}" if width > 0 else ""
+
+
+def named(text: str, width: int) -> str:
+    """A name cut in its middle or padded to exactly `width` cells, against the left edge."""
+    return left(cut_middle(text, width), width)
+
+
 def left(text: str, width: int) -> str:
     """Cleaned text cut or padded to exactly `width` cells, against the left edge."""
     if text.isascii() and len(text) <= width:

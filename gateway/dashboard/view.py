@@ -1,7 +1,7 @@
 """What every panel works with: the view of everything that is known, and the box that it draws itself in."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import tzinfo
 
 from gateway.dashboard import charts
@@ -9,7 +9,7 @@ from gateway.dashboard.layout import Rect
 from gateway.dashboard.logview import LogView
 from gateway.dashboard.series import SECOND_NS, Column, History, Reading
 from gateway.dashboard.state import Ui
-from gateway.dashboard.text import Row, duration, fit, row_cells, uptime
+from gateway.dashboard.text import ELLIPSIS, Row, duration, fit, row_cells, uptime
 from gateway.dashboard.theme import Theme
 from gateway.metrics.outcome import ERRORS
 from gateway.metrics.snapshot import Latency, Snapshot
@@ -18,13 +18,16 @@ from gateway.metrics.snapshot import Latency, Snapshot
 STALE_S = 2.0
 
 
+_MARK = -1
+
+
 @dataclass(frozen=True)
 class View:
     """Everything that a picture is made of.
 
-    `memory_bytes` is the memory of the host; `worker_rates` are requests a second by slot; `stopped` tells that the
-    gateway is gone; `welcome` are lines for a gateway that has served nothing yet; `wall_ns_at_zero` is the Unix time
-    in nanoseconds at instant 0 of the history's clock, and times of day are those of `zone`, None for the local one.
+    `memory_bytes` is the memory of the host; `stopped` tells that the gateway is gone; `welcome` are lines for a
+    gateway that has served nothing yet; `wall_ns_at_zero` is the Unix time in nanoseconds at instant 0 of the history's
+    clock, and times of day are those of `zone`, None for the local one.
     """
 
     snapshot: Snapshot
@@ -33,7 +36,6 @@ class View:
     ui: Ui
     theme: Theme
     memory_bytes: int
-    worker_rates: Mapping[int, float] = field(default_factory=dict)
     stopped: bool = False
     welcome: Sequence[str] = ()
     wall_ns_at_zero: int = 0
@@ -121,10 +123,29 @@ def box(rect: Rect, title: Row, figures: Sequence[Row], body: Sequence[Row], foc
 def fitting(parts: Sequence[Row], room: int) -> Row:
     """As many of the parts, from the first, as fit, two cells apart, or one where that saves a part."""
     for kept in range(len(parts), 0, -1):
-        for gap in ("  ", " "):
-            row: Row = [segment for part in parts[:kept] for segment in (("border", gap), *part)][1:]
-            if row_cells(row) <= room:
-                return row
+        row = abreast(parts[:kept], room)
+        if row is not None:
+            return row
+    return []
+
+
+def abreast(parts: Sequence[Row], room: int) -> Row | None:
+    """The parts two cells apart, or one if they do not fit otherwise; None if they do not fit at all."""
+    for gap in ("  ", " "):
+        row: Row = [segment for part in parts for segment in (("border", gap), *part)][1:]
+        if row_cells(row) <= room:
+            return row
+    return None
+
+
+def giving_way(parts: Sequence[tuple[int, Row]], room: int) -> Row:
+    """The parts in their order; those of the highest ranks are left out until the others fit, which a mark tells."""
+    for rank in sorted({rank for rank, _ in parts}, reverse=True):
+        row = abreast([part for _, part in parts], room)
+        if row is not None:
+            return row
+        mark: Row = [("label", ELLIPSIS)]
+        parts = [*((place, part) for place, part in parts if place not in (rank, _MARK)), (_MARK, mark)]
     return []
 
 

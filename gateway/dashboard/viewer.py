@@ -22,6 +22,7 @@ from dataclasses import replace
 from termios import error as TermiosError
 from typing import TYPE_CHECKING, Literal
 
+from gateway.dashboard import background
 from gateway.dashboard.bindings import DISPATCH, Action
 from gateway.dashboard.keys import KeyDecoder
 from gateway.dashboard.pace import Pace
@@ -56,6 +57,12 @@ _KEY_S = 0.025
 _RESIZE_S = 0.06
 _BANNER_S = 1.0
 _SEARCH_S = 0.5
+# A terminal on the same machine answers within milliseconds. A picture that comes before the answer of one that is far
+# away is painted anew.
+_ANSWER_S = 0.1
+_READ_S = 0.01
+# An answer that has not come by now never will: Esc need not wait for it any more.
+_LOST_S = 5.0
 # Lines that are written at once while the dashboard is hidden; between two batches keys are looked at.
 _BATCH = 500
 # Ctrl-\, the key for a program that does not listen to others: before anything is made of the keys.
@@ -84,11 +91,18 @@ def run(
     The terminal is restored on every way out; exceptions, such as MetricsError for a gateway of another version,
     propagate after that. Must run in the main thread, because of the signals.
     """
-    screen_type = _load_compositor()
     source = Source(instance)
     with Signals() as signals, Terminal(stdin_fd, stdout_fd, stderr_fd) as terminal:
+        asks = background.told(environ) is None and background.may_ask(environ)
+        asked_s = time.monotonic()
+        if asks:
+            terminal.write_picture(background.QUESTION)
+        # While the terminal thinks about it.
+        screen_type = _load_compositor()
         screen = screen_type(lambda text: terminal.write_picture(text.encode("utf-8", "replace")), FRAMES_PER_SECOND)
         viewer = Viewer(source, terminal, screen, signals, environ, server_exit, find_successor, welcome)
+        if asks:
+            viewer.expect_ground(asked_s)
         return viewer.loop()
 
 
@@ -138,7 +152,9 @@ class Viewer:
             welcome=welcome,
             owns_gateway=server_exit is not None,
         )
+        self._session.assume_theme(background.told(environ))
         self._keys = KeyDecoder()
+        self._answer_due = self._answer_lost = 0.0
         self._last_input = time.monotonic()
         self._pace = Pace()
         self._next_look = time.monotonic()
@@ -153,6 +169,13 @@ class Viewer:
         self._lost_told = 0
         # What the normal screen has to say besides the log, each of it once: a dictionary keeps the order.
         self._notices: dict[str, None] = {}
+
+    def expect_ground(self, asked_s: float) -> None:
+        """The terminal was asked for its ground at that time: the first picture waits for the answer, a little."""
+        self._keys.expects_reply = True
+        # What has come already has to be read.
+        self._answer_due = max(asked_s + _ANSWER_S, time.monotonic() + _READ_S)
+        self._answer_lost = asked_s + _LOST_S
 
     def loop(self) -> Ending:
         """Run until something ends it."""
@@ -174,6 +197,7 @@ class Viewer:
                 return "server-ended"
             is_typed = self._wait()
             if self._take_signals() or self._take_keys(is_typed):
+                self._await_answer()
                 return "quit"
 
     @property
@@ -184,7 +208,11 @@ class Viewer:
 
     @property
     def _can_draw(self) -> bool:
-        return not self._hidden and not self._terminal.stalled
+        return not self._hidden and not self._terminal.stalled and not self._awaits_theme
+
+    @property
+    def _awaits_theme(self) -> bool:
+        return self._keys.expects_reply and time.monotonic() < self._answer_due
 
     @property
     def _can_print(self) -> bool:
@@ -193,7 +221,9 @@ class Viewer:
     def _wait(self) -> bool:
         """Wait for a key, a signal, room for output or the next thing that is due; whether something was typed."""
         due = self._next_look
-        if self._can_draw and self._pace.due is not None:
+        if self._awaits_theme:
+            due = min(due, self._answer_due)
+        elif self._can_draw and self._pace.due is not None:
             due = min(due, self._pace.due)
         timeout_s = 0.0 if self._can_print else max(0.0, due - time.monotonic())
         if self._keys.timeout_s is not None:
@@ -216,6 +246,8 @@ class Viewer:
     def _look(self, now: float) -> bool:
         """See what is new; whether there is reason to look again soon."""
         self._terminal.trim()
+        if now >= self._answer_lost:
+            self._keys.expects_reply = False
         records: Sequence[LogRecord] = ()
         is_unhurried = self._session.frozen and not self._hidden
         is_pressing = is_unhurried and self._source.is_log_pressing
@@ -295,6 +327,10 @@ class Viewer:
         if data or keys:
             self._last_input = now
         was_live = self._is_live
+        ground = self._keys.take_ground()
+        if ground is not None:
+            self._session.assume_theme(background.theme_on(ground))
+            self._pace.ask(now, 0.0)
         for key in keys:
             effect = self._on_key(key)
             if effect is Effect.QUIT:
@@ -341,7 +377,22 @@ class Viewer:
             return not self._resume()
         return False
 
+    def _await_answer(self) -> None:
+        """What the terminal was asked must not be answered to whoever has it next."""
+        if not (self._keys.expects_reply and self._terminal.entered):
+            return
+        poll = select.poll()
+        poll.register(self._terminal.input_fd, select.POLLIN)
+        until = time.monotonic() + _ANSWER_S
+        while self._keys.expects_reply and (left := until - time.monotonic()) > 0:
+            if poll.poll(left * 1000):
+                data = self._terminal.read()
+                if not data:
+                    return
+                self._keys.feed(data, 0.0)
+
     def _suspend(self, number: int) -> None:
+        self._await_answer()
         self._terminal.leave()
         self._signals.stop(number)
 

@@ -4,6 +4,7 @@ from bisect import bisect_right
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from gateway.metrics.entries import UNATTRIBUTED
 from gateway.metrics.history import SAMPLES, STEPS, History, Ring, Sample, Step
 from gateway.metrics.percentiles import count_and_percentiles_ms
 from gateway.metrics.snapshot import ChartData, ScalarPoint, StepPoint
@@ -88,7 +89,8 @@ def _scalar_point(now: Sample, then: Sample) -> ScalarPoint:
 def _step_point(now: Step, then: Step) -> StepPoint:
     counted = total(now.totals).since(total(then.totals))
     count, p50_ms, p95_ms, p99_ms = count_and_percentiles_ms(counted.latencies)
-    finished = {name: now.totals[entry].finished - then.totals[entry].finished for name, entry in now.names.items()}
+    entries = {"": UNATTRIBUTED, **now.names}
+    finished = {name: now.totals[entry].finished - then.totals[entry].finished for name, entry in entries.items()}
     return StepPoint(
         now.time_ns,
         now.time_ns - then.time_ns,

@@ -8,6 +8,7 @@ none can hold up the writer.
 
 - samples, every 250 ms: the totals over all workers (outcomes, tokens), the gauges (active, CPU, memory).
 - tables, with every sample: CPU and memory of each worker.
+- slots, with every step: how many requests have ever ended in each worker slot.
 - steps, every 5 s: the totals of every entry with its latency cells. They are cumulative, so that a window is one
   subtraction; cells are cut to 32 bits, because differences are taken modulo 2^32.
 
@@ -27,7 +28,7 @@ from gateway.metrics.entries import ENTRIES, MAX_NAME_BYTES, NAMED, EntryNames
 from gateway.metrics.errors import HistoryFileError
 from gateway.metrics.lanes import from_halves, to_halves
 from gateway.metrics.layout import IDENTITY, FileKind, MappedFile, Record
-from gateway.metrics.window import COUNTERS, Totals
+from gateway.metrics.window import COUNTERS, RATE_NS, Totals
 
 FILE_NAME: Final = "history"
 SAMPLE_NS: Final = 250 * 10**6
@@ -37,7 +38,7 @@ SAMPLES: Final = 3600
 STEPS: Final = 181
 """Multiples of 5 s in 15 minutes, both ends included."""
 MAX_WORKERS: Final = 256
-"""More are counted like the others, but their CPU and memory are not kept one by one."""
+"""More are counted like the others, but their CPU and memory and what ended in their slots are not kept one by one."""
 
 
 class Sample(NamedTuple):
@@ -58,6 +59,13 @@ class Step(NamedTuple):
     names: EntryNames
 
 
+class SlotCounts(NamedTuple):
+    """How many requests had ended in each slot at one moment; a slot that is not there had none."""
+
+    time_ns: int
+    finished: dict[int, int]
+
+
 class WorkerUsage(NamedTuple):
     """CPU and memory of one worker process."""
 
@@ -71,9 +79,10 @@ class WorkerUsage(NamedTuple):
 _HEADER: Final = Record(
     **IDENTITY.runs,
     started=1,
-    names=1,  # how many, as with the following three
+    names=1,  # how many, as with the following four
     samples=1,
     tables=1,
+    slots=1,
     steps=1,
     used=1,  # a bit for each entry whose steps are allocated
 )
@@ -81,6 +90,8 @@ _NAME: Final = Record(text=1 + MAX_NAME_BYTES // 8)
 _SAMPLE: Final = Record(time=1, counters=COUNTERS, active=1, cpu_percent=1, rss_bytes=1)
 _WORKER: Final = Record(slot=1, pid=1, process_started=1, cpu_percent=1, rss_bytes=1)
 _TABLE: Final = Record(time=1, length=1, workers=MAX_WORKERS * _WORKER.cells)
+_SLOT: Final = Record(slot=1, finished=1)
+_SLOTS: Final = Record(time=1, length=1, slots=MAX_WORKERS * _SLOT.cells)
 _STEP: Final = Record(time=1)
 _STEP_ENTRY: Final = Record(counters=COUNTERS, cells=CELLS // 2)
 
@@ -90,13 +101,17 @@ _STEP_ENTRY: Final = Record(counters=COUNTERS, cells=CELLS // 2)
 _SAMPLES_KEPT: Final = SAMPLES + 1
 _SAMPLE_PLACES: Final = _SAMPLES_KEPT + 21
 _TABLE_PLACES: Final = 1 + 21
+# Those of a minute, both ends included, and one more as with the steps.
+_SLOTS_KEPT: Final = RATE_NS // STEP_NS + 2
+_SLOTS_PLACES: Final = _SLOTS_KEPT + 2
 _STEPS_KEPT: Final = STEPS + 1
 _STEP_PLACES: Final = _STEPS_KEPT + 2
 
 _NAMES_AT: Final = _HEADER.cells
 _SAMPLES_AT: Final = _NAMES_AT + len(NAMED) * _NAME.cells
 _TABLES_AT: Final = _SAMPLES_AT + _SAMPLE_PLACES * _SAMPLE.cells
-_STEPS_AT: Final = _TABLES_AT + _TABLE_PLACES * _TABLE.cells
+_SLOTS_AT: Final = _TABLES_AT + _TABLE_PLACES * _TABLE.cells
+_STEPS_AT: Final = _SLOTS_AT + _SLOTS_PLACES * _SLOTS.cells
 _STEP_ENTRIES_AT: Final = _STEPS_AT + _STEP_PLACES * _STEP.cells
 
 _KIND: Final = FileKind(
@@ -107,6 +122,7 @@ _KIND: Final = FileKind(
         (_NAME, len(NAMED)),
         (_SAMPLE, _SAMPLE_PLACES),
         (_TABLE, _TABLE_PLACES),
+        (_SLOTS, _SLOTS_PLACES),
         (_STEP, _STEP_PLACES),
         (_STEP_ENTRY, _STEP_PLACES * ENTRIES),
     ),
@@ -171,6 +187,7 @@ class History:
         cells = file.cells
         self.samples = Ring(cells, _HEADER["samples"], _SAMPLES_AT, _SAMPLE, places=_SAMPLE_PLACES, kept=_SAMPLES_KEPT)
         self.tables = Ring(cells, _HEADER["tables"], _TABLES_AT, _TABLE, places=_TABLE_PLACES, kept=1)
+        self.slots = Ring(cells, _HEADER["slots"], _SLOTS_AT, _SLOTS, places=_SLOTS_PLACES, kept=_SLOTS_KEPT)
         self.steps = Ring(cells, _HEADER["steps"], _STEPS_AT, _STEP, places=_STEP_PLACES, kept=_STEPS_KEPT)
 
     @classmethod
@@ -223,6 +240,14 @@ class History:
         ]
         return (time_ns, counters) if self.steps.whole(number) else None
 
+    def slot_counts(self, number: int) -> SlotCounts | None:
+        """The requests that had ended in each slot at one step; None if it has been overwritten."""
+        cells, at = self._file.cells, self.slots.at(number)
+        rows = at + _SLOTS["slots"]
+        pairs = cells[rows : rows + cells[at + _SLOTS["length"]] * _SLOT.cells].tolist()
+        counts = SlotCounts(cells[at], dict(zip(pairs[::2], pairs[1::2], strict=True)))
+        return counts if self.slots.whole(number) else None
+
     def first_step(self) -> Step:
         """What lies before the steps: nothing was counted when the history began."""
         return self._first_step
@@ -254,7 +279,7 @@ class History:
 
     def check_valid(self) -> None:
         """Assert that time moves forward on its grid and that no total ever shrinks; for tests, it reads everything."""
-        for ring, grid_ns in ((self.samples, SAMPLE_NS), (self.steps, STEP_NS)):
+        for ring, grid_ns in ((self.samples, SAMPLE_NS), (self.steps, STEP_NS), (self.slots, STEP_NS)):
             lines = [ring.time_ns(number) // grid_ns for number in ring.kept()]
             assert all(earlier < later for earlier, later in pairwise([self.started_ns // grid_ns, *lines]))
         samples = [self.first_sample(), *filter(None, map(self.sample, self.samples.kept()))]
@@ -319,6 +344,16 @@ class HistoryWriter(History):
             floats[row + _WORKER["cpu_percent"]] = worker.cpu_percent
             cells[row + _WORKER["rss_bytes"]] = worker.rss_bytes
         self.tables.publish()
+
+    def append_slot_counts(self, counts: SlotCounts) -> None:
+        """Publish what has ended in the slots, MAX_WORKERS of them at most, at the time of a step."""
+        pairs = [cell for pair in list(counts.finished.items())[:MAX_WORKERS] for cell in pair]
+        at, cells = self.slots.at(self.slots.published()), self._file.cells
+        rows = at + _SLOTS["slots"]
+        cells[at] = counts.time_ns
+        cells[at + _SLOTS["length"]] = len(pairs) // _SLOT.cells
+        cells[rows : rows + len(pairs)] = memoryview(array("Q", pairs))
+        self.slots.publish()
 
     def append_step(self, time_ns: int, totals: Sequence[Totals]) -> None:
         """Publish the totals by entry at a time that is later than that of the last step; raises OSError if full.

@@ -11,13 +11,13 @@ from typing import NamedTuple
 
 from gateway.metrics.clock import Clock
 from gateway.metrics.entries import EntryNames
-from gateway.metrics.history import FILE_NAME, SAMPLE_NS, STEP_NS, HistoryWriter, Ring, Sample, WorkerUsage
+from gateway.metrics.history import FILE_NAME, SAMPLE_NS, STEP_NS, HistoryWriter, Ring, Sample, SlotCounts, WorkerUsage
 from gateway.metrics.window import total
 from gateway.metrics.worker_file import WorkerFiles, WorkerReading, roll_up
 
 
 class ProcessUsage(NamedTuple):
-    """What a process uses: percent of one core since it was last asked, and resident memory."""
+    """What a process uses: percent of one core over the last seconds, and resident memory."""
 
     cpu_percent: float
     rss_bytes: int
@@ -52,11 +52,13 @@ class Sampler:
             return
         step_is_due = self._due(self._history.steps, now_ns, STEP_NS)
         readings: list[WorkerReading] = []
+        finished: dict[int, int] = {}
         usage: list[WorkerUsage] = []
         active = 0
         for worker in self._workers.refresh(skip_invalid=True):
             reading = worker.read(latencies=step_is_due)
             readings.append(reading)
+            finished[worker.slot] = reading.finished
             if not self._is_alive(worker.pid, worker.process_started):
                 continue
             active += reading.active
@@ -74,6 +76,7 @@ class Sampler:
             )
         )
         if step_is_due:
+            self._history.append_slot_counts(SlotCounts(now_ns, finished))
             self._history.append_step(now_ns, roll_up(readings, self._names))
 
     def close(self) -> None:

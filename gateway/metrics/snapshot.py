@@ -16,10 +16,10 @@ State = Literal["running", "suspended", "stopped"]
 
 
 class Tokens(msgspec.Struct, frozen=True):
-    """Token counts as the providers reported them."""
+    """Token counts as the providers reported them; None where requests have ended and none of them came with any."""
 
-    input: int
-    output: int
+    input: int | None
+    output: int | None
 
 
 class Latency(msgspec.Struct, frozen=True):
@@ -64,7 +64,10 @@ class InstanceInfo(msgspec.Struct, frozen=True):
 
 
 class WorkerFigures(msgspec.Struct, frozen=True):
-    """One worker slot and the process in it; `finished` counts all that ever ended there, under predecessors too."""
+    """One worker slot and the process in it; `finished` counts all that ever ended there, under predecessors too.
+
+    The rate is that of a model, in this slot; a dead worker has none.
+    """
 
     slot: int
     pid: int
@@ -73,6 +76,7 @@ class WorkerFigures(msgspec.Struct, frozen=True):
     cpu_percent: float | None
     rss_bytes: int | None
     finished: int
+    requests_per_second: float | None
 
 
 class ModelWindow(msgspec.Struct, frozen=True):
@@ -89,6 +93,14 @@ class ModelFigures(msgspec.Struct, frozen=True):
     """One model, or "other" for all after the first sixteen."""
 
     name: str
+    active: int
+    window: ModelWindow
+    lifetime: Lifetime
+
+
+class UnattributedFigures(msgspec.Struct, frozen=True):
+    """The requests whose model never became known: refused, or asked for by a name that no provider has."""
+
     active: int
     window: ModelWindow
     lifetime: Lifetime
@@ -134,6 +146,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     lifetime: Lifetime
     window: WindowFigures
     models: list[ModelFigures]
+    unattributed: UnattributedFigures
     log: LogFigures
     providers: list[ProviderFigures] = []
 
@@ -155,8 +168,9 @@ class ScalarPoint(msgspec.Struct, frozen=True):
 class StepPoint(msgspec.Struct, frozen=True):
     """One interval of about 5 s up to `time_ns`: its percentiles, and how many requests finished by model.
 
-    `outcomes` are counts by Outcome, `latencies` is the distribution of the `count` requests. Those of several steps
-    add up: see gateway.metrics.lanes.merge, then percentiles_ms and counts_between.
+    The empty name stands for the requests whose model never became known. `outcomes` are counts by Outcome, `latencies`
+    is the distribution of the `count` requests. Those of several steps add up: see gateway.metrics.lanes.merge, then
+    percentiles_ms and counts_between.
     """
 
     time_ns: int

@@ -15,7 +15,7 @@ from gateway.metrics.chart import Chart
 from gateway.metrics.clock import Clock
 from gateway.metrics.entries import ENTRIES, UNATTRIBUTED, EntryNames
 from gateway.metrics.health import TargetReading, provider_figures, read_targets
-from gateway.metrics.history import FILE_NAME, History, Sample, Step, WorkerUsage
+from gateway.metrics.history import FILE_NAME, MAX_WORKERS, History, Sample, SlotCounts, Step, WorkerUsage
 from gateway.metrics.outcome import LABELS
 from gateway.metrics.percentiles import count_and_percentiles_ms
 from gateway.metrics.snapshot import (
@@ -29,6 +29,7 @@ from gateway.metrics.snapshot import (
     ModelWindow,
     Snapshot,
     Tokens,
+    UnattributedFigures,
     WindowFigures,
     WorkerFigures,
 )
@@ -79,6 +80,8 @@ class MetricsView:
         self._edge: Step | None = None
         self._minute_number = -1
         self._minute: _Counted | None = None
+        self._slots_number = -1
+        self._slots: SlotCounts | None = None
         # What is still true is not derived again.
         self._entries = [_entry_figures([], None, UNATTRIBUTED)] * ENTRIES
         self._all = _instance_figures(self._entries)
@@ -90,6 +93,7 @@ class MetricsView:
         minute = _minute_ago(now_ns, history) if history else None
         usage = _recent_usage(now_ns, history) if history else {}
         names = EntryNames(history.names() if history else ())
+        slots = self._minute_of_slots(now_ns, history) if history else None
 
         workers: list[WorkerFigures] = []
         parts: list[list[Totals]] = [[] for _ in range(ENTRIES)]
@@ -118,20 +122,20 @@ class MetricsView:
                     cpu_percent=measured.cpu_percent if measured else None,
                     rss_bytes=measured.rss_bytes if measured else None,
                     finished=reading.finished,
+                    requests_per_second=_slot_rate(file.slot, reading.finished, slots, now_ns) if alive else None,
                 )
             )
         self._derive(parts, edge)
         then_ns, then = self._minute_of_models(now_ns, history) if history else (now_ns, None)
-        models = [
-            ModelFigures(
-                name,
+        figures = [
+            (
                 active[place],
-                _model_window(self._entries[place], then[place] if then else None, now_ns - then_ns),
-                _lifetime(started[place], self._entries[place].lifetime),
+                _model_window(entry, then[place] if then else None, now_ns - then_ns),
+                _lifetime(started[place], entry.lifetime),
             )
-            for name, place in names.items()
-            if started[place]
+            for place, entry in enumerate(self._entries)
         ]
+        models = [ModelFigures(name, *figures[place]) for name, place in names.items() if started[place]]
         return Snapshot(
             schema=SCHEMA,
             instance=instance,
@@ -141,6 +145,7 @@ class MetricsView:
             lifetime=_lifetime(sum(started), self._all.lifetime),
             window=_window(now_ns, self._all, edge, minute),
             models=sorted(models, key=lambda model: (-model.window.finished, model.name)),
+            unattributed=UnattributedFigures(*figures[UNATTRIBUTED]),
             log=LogFigures(log_dropped),
             providers=provider_figures(targets, now_ns / 1e9),
         )
@@ -184,6 +189,15 @@ class MetricsView:
         first = history.first_step()
         return first.time_ns, [totals.counters for totals in first.totals]
 
+    def _minute_of_slots(self, now_ns: int, history: History) -> SlotCounts:
+        """What had ended in each slot at the newest step that is at least a minute old, else in the beginning."""
+        while (number := history.slots.newest_until(now_ns - RATE_NS)) is not None:
+            if self._slots is None or self._slots_number != number:
+                self._slots_number, self._slots = number, history.slot_counts(number)
+            if self._slots is not None:
+                return self._slots
+        return SlotCounts(history.started_ns, {})
+
     def _derive(self, parts: list[list[Totals]], edge: Step | None) -> None:
         self._entries = [
             known if known.edge is edge and known.parts == entry_parts else _entry_figures(entry_parts, edge, entry)
@@ -203,6 +217,13 @@ def _model_window(entry: _EntryFigures, then: tuple[int, ...] | None, elapsed_ns
     window = entry.window
     rate = per_second(entry.lifetime.finished - Totals(then).finished, elapsed_ns) if then else None
     return ModelWindow(window.finished, rate, window.errors, _tokens(window), entry.latency)
+
+
+def _slot_rate(slot: int, finished: int, then: SlotCounts | None, now_ns: int) -> float | None:
+    """A slot that was not there yet had counted nothing; one for which the table had no row, nobody knows what."""
+    if then is None or (slot not in then.finished and len(then.finished) == MAX_WORKERS):
+        return None
+    return per_second(finished - then.finished.get(slot, 0), now_ns - then.time_ns)
 
 
 def _instance_figures(entries: list[_EntryFigures]) -> _InstanceFigures:
@@ -254,6 +275,9 @@ def _outcomes(totals: Totals) -> dict[str, int]:
 
 
 def _tokens(totals: Totals) -> Tokens:
+    """Every answer has tokens of one kind at least: of requests that came with none at all, no provider told any."""
+    if totals.finished and not totals.input_tokens and not totals.output_tokens:
+        return Tokens(None, None)
     return Tokens(totals.input_tokens, totals.output_tokens)
 
 

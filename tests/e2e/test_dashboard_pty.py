@@ -17,7 +17,9 @@ import pytest
 
 from tests.support.process import PATIENCE_S
 from tests.support.run_dir import Gateway
-from tests.support.terminal import TerminalProcess
+from tests.support.terminal import ATTRIBUTES, TerminalProcess
+
+NEUTRAL = {"COLORTERM": "", "COLORFGBG": "", "NO_COLOR": ""}
 
 
 class Dashboard(TerminalProcess):
@@ -28,7 +30,8 @@ class Dashboard(TerminalProcess):
         super().__init__(
             [sys.executable, "-m", "tests.support.dashboard_child", gateway.run_dir, str(pid), mode, self.folder],
             # An unknown colour system must do no harm; tracebacks without colours are easier to compare.
-            {**os.environ, "PTG_COLOR_SYSTEM": "none of these", "PYTHON_COLORS": "0"},
+            # Nothing but TERM says how many colours there are, and on what ground.
+            {**os.environ, "PTG_COLOR_SYSTEM": "none of these", "PYTHON_COLORS": "0", **NEUTRAL},
             **terminal,
         )
 
@@ -124,6 +127,80 @@ def test_signals_end_it_and_restore_the_terminal(show: Show, number: signal.Sign
     dashboard.process.send_signal(number)
     assert dashboard.ends() == 0
     dashboard.assert_restored()
+
+
+# A colour of the frame on a light and on a dark ground, and the answers that a terminal gives.
+LIGHT_INK, DARK_INK = b"\x1b[38;5;241m", b"\x1b[38;5;248m"
+WHITE = b"\x1b]11;rgb:ffff/ffff/ffff\x1b\\"
+
+
+def assert_nothing_was_typed(dashboard: Dashboard) -> None:
+    """The window is the longest, nothing is frozen or filtered, and no panel has been dropped."""
+    dashboard.type(b"?")
+    dashboard.wait_for("show or hide these keys")
+    dashboard.type(b"?")
+    dashboard.wait_for(lambda: "show or hide these keys" not in dashboard.text)
+    dashboard.wait_for("1 5 0 15m")
+    assert "● live" in dashboard.text
+    assert "hidden" not in dashboard.text
+
+
+@pytest.mark.parametrize(
+    ("answer", "ink"),
+    [
+        (WHITE + ATTRIBUTES, LIGHT_INK),
+        (WHITE.replace(b"ffff", b"0000") + ATTRIBUTES, DARK_INK),
+        (b"\x1b]11;rgb:15ff0/what\x07" + ATTRIBUTES, DARK_INK),
+        (ATTRIBUTES, DARK_INK),
+        (b"", DARK_INK),
+    ],
+    ids=["white", "black", "garbage", "not known", "silence"],
+)
+def test_the_first_picture_can_be_read_on_the_ground_of_the_terminal(show: Show, answer: bytes, ink: bytes) -> None:
+    """What the terminal answers decides before anything is drawn, and no answer decides for the dark one."""
+    dashboard = show("top", answer=answer)
+    assert ink in dashboard.raw
+    assert (LIGHT_INK if ink == DARK_INK else DARK_INK) not in dashboard.raw
+    assert_nothing_was_typed(dashboard)
+    dashboard.type(b"q")
+    assert dashboard.ends() == 0
+    dashboard.assert_restored()
+
+
+def test_an_answer_that_is_late_and_in_pieces_repaints_and_types_nothing(show: Show) -> None:
+    """The picture has not waited for it; every byte comes alone, longer apart than those of a key."""
+    dashboard = show("top", answer=b"")
+    assert DARK_INK in dashboard.raw
+    for byte in WHITE + ATTRIBUTES[:6]:
+        dashboard.type(bytes([byte]))
+        # The pause is what is tested: a lone ESC is a key after 40 ms.
+        dashboard.read(0.06)
+    dashboard.type(ATTRIBUTES[6:])
+    dashboard.wait_for(lambda: LIGHT_INK in dashboard.raw)
+    assert_nothing_was_typed(dashboard)
+    dashboard.type(b"\x1b")
+    assert dashboard.ends() == 0
+
+
+def test_an_answer_does_not_undo_what_the_user_has_chosen(show: Show) -> None:
+    """Who has pressed t keeps the theme; when it comes again, it is the one after it."""
+    dashboard = show("top", answer=b"")
+    dashboard.type(b"tt")
+    dashboard.wait_for(lambda: b"\x1b[1;38;5;227m gateway" in dashboard.raw)
+    chosen = len(dashboard.raw)
+    dashboard.type(WHITE + ATTRIBUTES)
+    assert_nothing_was_typed(dashboard)
+    assert LIGHT_INK not in dashboard.raw[chosen:]
+
+
+def test_an_answer_is_not_left_to_the_shell(show: Show) -> None:
+    """Who quits before the answer has come waits for it a moment: the next reader of the terminal finds nothing."""
+    dashboard = show("top", answer=b"")
+    dashboard.type(b"q" + WHITE[:9])
+    dashboard.type(WHITE[9:] + ATTRIBUTES)
+    assert dashboard.ends() == 0
+    waiting = fcntl.ioctl(dashboard.side, termios.FIONREAD, b"\0\0\0\0")
+    assert struct.unpack("i", waiting) == (0,)
 
 
 def test_figures_are_those_that_were_counted(show: Show, gateway: Gateway) -> None:

@@ -83,7 +83,7 @@ class Delta:
     def tokens(self) -> tuple[int, int]:
         """The input and output tokens that were added."""
         before, after = self._before["tokens"], self._gateway.settled()["lifetime"]["tokens"]
-        return after["input"] - before["input"], after["output"] - before["output"]
+        return (after["input"] or 0) - (before["input"] or 0), (after["output"] or 0) - (before["output"] or 0)
 
 
 def test_openai_sdk_talks_to_echo_plain_and_streamed(gateway: RunningGateway, chat: openai.OpenAI):

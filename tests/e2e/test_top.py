@@ -53,12 +53,12 @@ def test_the_json_has_the_documented_members_in_their_order(tmp_path: Path):
     with running_gateway(tmp_path) as gateway:
         snapshot = eventually(lambda: (found := gateway.top())["window"]["coverage_s"] and found, "the first step")
     assert list(snapshot) == [
-        "schema", "instance", "taken_at", "active", "workers", "lifetime", "window", "models", "log",
+        "schema", "instance", "taken_at", "active", "workers", "lifetime", "window", "models", "unattributed", "log",
         "providers",
     ]  # fmt: skip
     assert list(snapshot["instance"]) == ["pid", "version", "address", "started_at", "state"]
     assert list(snapshot["workers"][0]) == [
-        "slot", "pid", "alive", "active", "cpu_percent", "rss_bytes", "finished",
+        "slot", "pid", "alive", "active", "cpu_percent", "rss_bytes", "finished", "requests_per_second",
     ]  # fmt: skip
     assert list(snapshot["lifetime"]) == ["started", "finished", "outcomes", "tokens"]
     assert list(snapshot["window"]) == [
@@ -70,6 +70,7 @@ def test_the_json_has_the_documented_members_in_their_order(tmp_path: Path):
     ]  # fmt: skip
     assert snapshot["window"]["latency_ms"] == {"count": 0, "p50": None, "p95": None, "p99": None}
     assert snapshot["models"] == []
+    assert list(snapshot["unattributed"]) == ["active", "window", "lifetime"]
     assert snapshot["log"] == {"dropped": 0}
     assert snapshot["providers"] == [{"name": "echo", "tries": 0, "failures": 0, "rests": []}]
 

@@ -28,6 +28,7 @@ from gateway.metrics.snapshot import (
     Snapshot,
     StepPoint,
     Tokens,
+    UnattributedFigures,
     WindowFigures,
     WorkerFigures,
 )
@@ -70,6 +71,10 @@ def make_chart(seconds: int = 900, seed: int = 7) -> ChartData:
     return ChartData(NOW_NS, scalars, steps)
 
 
+# A window without a request.
+NOTHING = ModelWindow(0, 0.0, 0, Tokens(0, 0), Latency(0, None, None, None))
+
+
 def make_snapshot() -> Snapshot:
     """Figures in the order of size of the chart, two workers and five models."""
     counts = (11_982, 40, 2, 9, 37, 4, 0)
@@ -96,12 +101,13 @@ def make_snapshot() -> Snapshot:
         "2026-01-01T12:14:30Z",
         44,
         [
-            WorkerFigures(0, 41_207, True, 25, 21.2, 216_000_000, 6_200),
-            WorkerFigures(1, 41_208, True, 19, 18.1, 216_300_000, 5_874),
+            WorkerFigures(0, 41_207, True, 25, 21.2, 216_000_000, 6_200, 24.1),
+            WorkerFigures(1, 41_208, True, 19, 18.1, 216_300_000, 5_874, 21.3),
         ],
         lifetime,
         window,
         models,
+        UnattributedFigures(0, NOTHING, lifetime),
         LogFigures(0),
     )
 

@@ -15,9 +15,12 @@ from pathlib import Path
 
 import pyte
 
+from gateway.dashboard.background import QUESTION
 from tests.support.process import PATIENCE_S
 
 ROOT = Path(__file__).parents[2]
+# What xterm answers to DA1, the question for its attributes.
+ATTRIBUTES = b"\x1b[?64;1;2;6;9;15;18;21;22c"
 # Makes the terminal the controlling one of the session, as a login does, and becomes the command.
 _LOGIN = "import fcntl, os, sys, termios; fcntl.ioctl(1, termios.TIOCSCTTY, 0); os.execvp(sys.argv[1], sys.argv[1:])"
 
@@ -35,14 +38,19 @@ class TerminalProcess:
         rows: int = 24,
         controlling: bool = False,
         stdin: int | None = None,
+        answer: bytes = ATTRIBUTES,
     ) -> None:
-        """Start the command; `controlling` gives it signals and job control, `stdin` another standard input."""
+        """Start the command; `controlling` gives it signals and job control, `stdin` another standard input.
+
+        `answer` is what the terminal says, at once, when it is asked for the colour of its ground and its attributes.
+        """
         self.main, self.side = pty.openpty()
         self.screen = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self.screen)
         self._set_size(columns, rows)
         self.settings = termios.tcgetattr(self.side)
         self.raw = b""
+        self._answer = answer
         # What a shell exports must not be taken for the size.
         size = {"COLUMNS": "20", "LINES": "5"}
         self.process = subprocess.Popen(
@@ -65,8 +73,9 @@ class TerminalProcess:
         self.process.send_signal(signal.SIGWINCH)
 
     def type(self, keys: bytes) -> None:
-        """Press keys."""
-        os.write(self.main, keys)
+        """Press keys, or answer as a terminal does."""
+        if keys:
+            os.write(self.main, keys)
 
     def read(self, seconds: float) -> bytes:
         """Take and return what the process writes within that time."""
@@ -77,7 +86,10 @@ class TerminalProcess:
         except OSError:
             # The session has ended, and the kernel has taken the terminal from everybody.
             return b""
+        is_asked = QUESTION in self.raw
         self.raw += data
+        if not is_asked and QUESTION in self.raw:
+            self.type(self._answer)
         self._stream.feed(data)
         return data
 

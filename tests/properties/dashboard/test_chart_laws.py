@@ -429,7 +429,10 @@ def test_cursor_marks_exactly_its_column(
     cursor_ns = NOW_NS - round(age * window_s * SECOND_NS)
     view = make_scene(ui=Ui(window_s=window_s, cursor_ns=cursor_ns, heat=heat), chart=CHART, environ=environ)
     rows = draw(rect, view)
-    width = rect.width - 4 - margin
+    named = {"latency": 3 * (not heat), "tokens": 3}.get(name, 0)
+    if named:
+        named += 1 if view.theme.charset == "braille" else 3
+    width = rect.width - 4 - margin - named
     halves = 2 if view.theme.charset == "braille" and name != "errors" and not (heat and name == "latency") else 1
     marked = {
         (y, x - 2 - margin) for y, row in enumerate(roles(rows)) for x, role in enumerate(row) if role == "cursor"
@@ -445,6 +448,38 @@ def test_cursor_marks_exactly_its_column(
     axis = texts(rows)[-2]
     assert [y for y, _ in sorted(marked)] == list(range(min(marked)[0], rect.height - 2))
     assert axis[2 + margin + place // halves] == charts.CURSOR
+
+
+@given(
+    st.lists(SHARES.filter(lambda shares: None not in shares[-1:]), max_size=3), SCALES, ROWS, st.sampled_from(CHARSETS)
+)
+def test_lines_can_be_told_apart_by_their_names(
+    several: list[list[float | None]], scale: charts.Scale, rows: int, charset: Charset
+) -> None:
+    """As many names as have rows, in the order in which their lines end; with a row each, where the newest value is."""
+    series = [(f"line.{name}", values_of(shares, scale)) for name, shares in zip("abc", several, strict=False)]
+    if not series:
+        return
+    names = charts.line_names(series, scale, rows, charset)
+    width = charts.names_width([role for role, _ in series], charset)
+    assert [row_cells(row) for row in names] == [width] * rows
+    found = [
+        (row, names[-1 - row][0][0], text.split()) for row, text in enumerate(reversed(texts(names))) if text.strip()
+    ]
+    ends = {role: [value for value in values if value is not None][-1:] for role, values in series}
+    drawn = [role for role, _ in series if ends[role]][-rows:]
+    assert sorted(role for _, role, _ in found) == drawn
+    heights = [scale.share(ends[role][0]) for _, role, _ in found]
+    steps = rows * 4 - 1 if charset == "braille" else rows - 1
+    assert all(lower <= upper + 0.5 / max(1, steps) + 1e-9 for lower, upper in pairwise(heights))
+    exact = [round(height * steps) // (4 if charset == "braille" else 1) for height in heights]
+    if all(upper > lower for lower, upper in pairwise(exact)):
+        assert [row for row, _, _ in found] == exact
+    for _, role, words in found:
+        assert words[-1] == role[-1]
+        assert len(words) == (1 if charset == "braille" else 2)
+    marks = [words[0] for _, _, words in found]
+    assert len(set(marks)) == len(marks)
 
 
 @given(st.integers(20, 160), st.integers(1, 6))

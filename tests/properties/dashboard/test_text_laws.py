@@ -143,6 +143,28 @@ def test_cut_text_fits_and_is_a_beginning(string: str, width: int) -> None:
     assert text.cells(text.left(string, width)) == text.cells(text.right(string, width)) == width
 
 
+@given(CLEANED, st.integers(0, 30))
+@example("漢漢漢", 4)
+@example("é漢e\u0301", 2)
+@example("claude-sonnet-4-5-20250929", 20)
+def test_a_name_that_is_cut_keeps_both_ends(string: str, width: int) -> None:
+    """It fits, has its width where it is padded, and neither end could have kept one more sign of its share."""
+    shown = text.cut_middle(string, width)
+    assert width_of(shown) <= width
+    assert width_of(text.named(string, width)) == width
+    if width_of(string) <= width:
+        assert shown == string
+    elif width > 0:
+        stop, start = text.ends(string, width)
+        head, tail = string[:stop], string[start:]
+        assert shown == f"{head}{text.ELLIPSIS}{tail}"
+        assert stop < start
+        # Half for each, and the beginning has the odd one; no mark stands without its base.
+        assert width_of(head) <= width // 2 < width_of(string[: stop + 1])
+        assert width_of(tail) <= (width - 1) // 2 < width_of(string[start - 1 :]) + (wcwidth(string[start - 1]) == 0)
+        assert not tail or wcwidth(tail[0]) > 0
+
+
 @given(ROWS, st.integers(0, 40))
 def test_fitted_row_has_its_width(row: text.Row, width: int) -> None:
     """Cut or padded, a row takes exactly its cells."""

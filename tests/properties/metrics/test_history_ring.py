@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from gateway.metrics.cells import CELLS
 from gateway.metrics.entries import ENTRIES
-from gateway.metrics.history import FILE_NAME, History, HistoryWriter, Ring, Sample, WorkerUsage
+from gateway.metrics.history import FILE_NAME, History, HistoryWriter, Ring, Sample, SlotCounts, WorkerUsage
 from gateway.metrics.layout import Record
 from gateway.metrics.window import COUNTERS, Totals
 from tests.support.metrics import of_cells
@@ -88,14 +88,15 @@ WORDS_64 = st.integers(0, 2**64 - 1)
 COUNTS = st.tuples(*[WORDS_64] * COUNTERS)
 SAMPLES = st.builds(Sample, WORDS_64, COUNTS, WORDS_64, st.floats(allow_nan=False), WORDS_64)
 USAGES = st.builds(WorkerUsage, WORDS_64, WORDS_64, st.floats(allow_nan=False), st.floats(allow_nan=False), WORDS_64)
+SLOTS = st.builds(SlotCounts, WORDS_64, st.dictionaries(WORDS_64, WORDS_64, max_size=5))
 STEPS = st.tuples(st.integers(0, ENTRIES - 1), COUNTS.filter(any), st.integers(0, CELLS - 1), st.integers(0, 2**40))
 
 
-@given(SAMPLES, st.lists(USAGES, max_size=5), STEPS)
+@given(SAMPLES, st.lists(USAGES, max_size=5), SLOTS, STEPS)
 def test_what_is_appended_is_read(
-    sample: Sample, usage: list[WorkerUsage], step: tuple[int, tuple[int, ...], int, int]
+    sample: Sample, usage: list[WorkerUsage], slots: SlotCounts, step: tuple[int, tuple[int, ...], int, int]
 ) -> None:
-    """Law 23: a sample, a table and a step come back as they were written; the step's cells are cut to 32 bits."""
+    """Law 23: a sample, both tables and a step come back as they were written; a step's cells are cut to 32 bits."""
     entry, counters, cell, count = step
     cells = [0] * CELLS
     cells[cell] = count
@@ -106,10 +107,12 @@ def test_what_is_appended_is_read(
         reader = History.open(Path(folder) / FILE_NAME)
         writer.append_sample(sample)
         writer.append_usage(sample.time_ns, usage)
+        writer.append_slot_counts(slots)
         writer.append_step(sample.time_ns, totals)
         assert reader.started_ns == 7
         assert reader.sample(0) == sample
         assert reader.usage() == (sample.time_ns, usage)
+        assert reader.slot_counts(0) == slots
         read = reader.step(0)
         assert read is not None
         cells[cell] = count % 2**32

@@ -50,6 +50,7 @@ class Finish:
     outcome: Outcome
     latency_us: int
     tokens: int
+    slot: int
 
 
 class Metrics(RuleBasedStateMachine):
@@ -99,7 +100,7 @@ class Metrics(RuleBasedStateMachine):
         slot = data.draw(st.sampled_from([slot for slot, running in self.running.items() if running]))
         entry, model = self.running[slot].pop(data.draw(st.integers(0, len(self.running[slot]) - 1)))
         self.collectors[slot].finished(entry, outcome, latency_us * 1000, tokens, 2 * tokens)
-        self.log.append(Finish(model, outcome, latency_us, tokens))
+        self.log.append(Finish(model, outcome, latency_us, tokens, slot))
 
     @rule(slot=SLOTS, count=st.integers(1, 30), outcome=st.sampled_from(OUTCOMES))
     def burst(self, slot: int, count: int, outcome: Outcome) -> None:
@@ -108,7 +109,7 @@ class Metrics(RuleBasedStateMachine):
             self.begin(slot, "a")
             entry, model = self.running[slot].pop()
             self.collectors[slot].finished(entry, outcome, latency_us * 1000, 1, 2)
-            self.log.append(Finish(model, outcome, latency_us, 1))
+            self.log.append(Finish(model, outcome, latency_us, 1, slot))
 
     @precondition(lambda self: self.collectors)
     @rule(data=st.data(), replaced=st.booleans())
@@ -187,28 +188,43 @@ class Metrics(RuleBasedStateMachine):
         assert snapshot.active == sum(map(len, self.running.values()))
         assert snapshot.lifetime.started == snapshot.lifetime.finished + snapshot.active + self.abandoned
         self.models_agree(snapshot, window, now_ns)
+        self.workers_agree(snapshot, now_ns)
 
     def models_agree(self, snapshot: Snapshot, window: list[Finish], now_ns: int) -> None:
-        """So are those of each model, in order of their use; their rates are of one stretch."""
-        step_ns, before = [step for step in self.steps if step[0] <= now_ns - RATE_NS or step[0] == START_NS][-1]
+        """So are those of each model, and of all requests without one; their rates are of one stretch."""
+        step_ns, before = self.minute_of_steps(now_ns)
         active = Counter(model for running in self.running.values() for _, model in running)
-        for figures in snapshot.models:
-            mine = [finish for finish in window if finish.model == figures.name]
+        named = [(figures.name, figures) for figures in snapshot.models]
+        for name, figures in [*named, (None, snapshot.unattributed)]:
+            mine = [finish for finish in window if finish.model == name]
             assert figures.window.finished == figures.window.latency_ms.count == len(mine)
             recent, elapsed_ns = (
-                [finish for finish in self.log[before:] if finish.model == figures.name],
+                [finish for finish in self.log[before:] if finish.model == name],
                 now_ns - step_ns,
             )
             assert figures.window.requests_per_second == (len(recent) * 1e9 / elapsed_ns if elapsed_ns else None)
             assert figures.window.errors == sum(finish.outcome in ERRORS for finish in mine)
             assert (figures.window.tokens.input, figures.window.tokens.output) == self.tokens(mine)
             assert figures.window.latency_ms.p99 == percentiles_ms(self.latencies(mine))[2]
-            assert figures.active == active[figures.name]
-            assert figures.lifetime.finished == sum(finish.model == figures.name for finish in self.log)
+            assert figures.active == active[name]
+            assert figures.lifetime.finished == sum(finish.model == name for finish in self.log)
         order = [(-figures.window.finished, figures.name) for figures in snapshot.models]
         assert order == sorted(order)
         used = {finish.model for finish in self.log} | set(active)
         assert used - {None} <= {figures.name for figures in snapshot.models}
+
+    def workers_agree(self, snapshot: Snapshot, now_ns: int) -> None:
+        """So are those of each worker; a viewer that has just come knows its rate over the last minute, too."""
+        step_ns, before = self.minute_of_steps(now_ns)
+        elapsed_ns = now_ns - step_ns
+        for worker in snapshot.workers:
+            recent = sum(finish.slot == worker.slot for finish in self.log[before:])
+            assert worker.finished == sum(finish.slot == worker.slot for finish in self.log)
+            assert worker.requests_per_second == (recent * 1e9 / elapsed_ns if elapsed_ns and worker.alive else None)
+
+    def minute_of_steps(self, now_ns: int) -> tuple[int, int]:
+        """The newest step that is at least a minute old, else the beginning."""
+        return [step for step in self.steps if step[0] <= now_ns - RATE_NS or step[0] == START_NS][-1]
 
     @invariant()
     def chart_agrees_with_the_log(self) -> None:
@@ -223,7 +239,7 @@ class Metrics(RuleBasedStateMachine):
             part = self.log[since:until]
             assert point.count == len(part)
             assert (point.p50_ms, point.p95_ms, point.p99_ms) == percentiles_ms(self.latencies(part))
-            assert point.models == Counter(finish.model for finish in part if finish.model is not None)
+            assert point.models == Counter(finish.model or "" for finish in part)
 
     @rule()
     def late_viewer_sees_the_same(self) -> None:
@@ -251,9 +267,10 @@ class Metrics(RuleBasedStateMachine):
         return {outcome.label: sum(finish.outcome is outcome for finish in finishes) for outcome in OUTCOMES}
 
     @staticmethod
-    def tokens(finishes: list[Finish]) -> tuple[int, int]:
+    def tokens(finishes: list[Finish]) -> tuple[int | None, int | None]:
+        """Unknown, if there were requests and none of them had any."""
         total = sum(finish.tokens for finish in finishes)
-        return total, 2 * total
+        return (None, None) if finishes and not total else (total, 2 * total)
 
     @staticmethod
     def latencies(finishes: list[Finish]) -> Distribution:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.dashboard.keys import ESCAPE_S, PASTE_S, KeyDecoder
+from gateway.dashboard.keys import ESCAPE_S, PASTE_S, REPLY_S, KeyDecoder
 
 
 @pytest.mark.parametrize(
@@ -66,3 +66,63 @@ def test_paste_without_an_end_does_not_deafen() -> None:
     decoder = KeyDecoder()
     decoder.feed(b"\x1b[200~abc", 0)
     assert decoder.feed(b"q", PASTE_S) == ["q"]
+
+
+ANSWERS = [
+    b"\x1b]11;rgb:ffff/ffff/ffff\x1b\\\x1b[?64;1;2;6;9c",
+    b"\x1b]11;rgb:ffff/ffff/ffff\x07\x1b[?1;2c",
+    b"\x1b[?6c",
+    b"\x1b]11;\xff hello, 1 5 0 q \x00\x07\x1b[?6c",
+]
+
+
+def asked() -> KeyDecoder:
+    """A decoder of a terminal that was asked for its ground."""
+    decoder = KeyDecoder()
+    decoder.expects_reply = True
+    return decoder
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_an_answer_of_the_terminal_is_no_key(answer: bytes) -> None:
+    """Split at any byte, with a pause that is longer than an Esc, an answer is taken in and never typed."""
+    ground = answer.partition(b"]11;")[2].partition(b"\x1b")[0].partition(b"\x07")[0].decode("utf-8", "replace")
+    for cut in range(len(answer) + 1):
+        decoder = asked()
+        assert decoder.feed(answer[:cut], 0) == []
+        assert decoder.feed(b"", 10 * ESCAPE_S) == []
+        assert decoder.feed(answer[cut:] + b"q", 10 * ESCAPE_S) == ["q"]
+        assert decoder.take_ground() == (ground or None)
+        assert decoder.take_ground() is None
+        assert not decoder.expects_reply
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_an_answer_that_comes_byte_by_byte_is_no_key(answer: bytes) -> None:
+    """Also between keys, which are read."""
+    decoder = asked()
+    assert decoder.feed(b"a", 0) == ["a"]
+    assert [key for byte in answer for key in decoder.feed(bytes([byte]), 0.9 * REPLY_S)] == []
+    assert decoder.feed(b"b", 0) == ["b"]
+
+
+def test_an_answer_that_nobody_expects_any_more_is_no_key() -> None:
+    """It may come when the question is long forgotten."""
+    assert KeyDecoder().feed(b"q" + ANSWERS[0] + b"q", 0) == ["q", "q"]
+
+
+def test_a_key_in_an_answer_that_is_cut_short_is_read() -> None:
+    """What has come of the answer is no key, and what comes after it is."""
+    decoder = asked()
+    assert decoder.feed(b"\x1b]11;rgb:ffff/ff", 0) == []
+    assert decoder.feed(b"\x1b[Aq", 0) == ["up", "q"]
+
+
+def test_keys_are_read_while_an_answer_is_expected() -> None:
+    """Esc takes a second then, for it might be a beginning; everything else is read at once."""
+    decoder = asked()
+    assert decoder.feed(b"q\x1b[A\x1bx\x1b]\x1b", 0) == ["q", "up", "alt-x", "alt-]"]
+    assert decoder.timeout_s == REPLY_S
+    assert decoder.feed(b"", REPLY_S) == ["esc"]
+    assert decoder.feed(b"\x1b\x1b", 0) == ["esc"]
+    assert decoder.feed(b"", REPLY_S) == ["esc"]

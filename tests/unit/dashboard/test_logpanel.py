@@ -63,9 +63,9 @@ def panel(view: View, columns: int, rows: int) -> list[Row]:
 @pytest.mark.parametrize(
     ("columns", "row"),
     [
-        (44, "12:00:00 warn  claude-sonnet-4 timeout …"),
-        (60, "12:00:00 warn  messages claude-sonnet… timeout       60s"),
-        (76, "12:00:00 warn  messages claude-sonnet… → anthropic 504 timeout       60s"),
+        (44, "12:00:00 warn  claude…net-4 timeout 60s"),
+        (60, "12:00:00 warn  messages claude-…nnet-4 timeout       60s"),
+        (76, "12:00:00 warn  messages claude-…nnet-4 → anthropic 504 timeout       60s"),
         (80, "12:00:00 warn  messages claude-sonnet-4    → anthropic 504 timeout       60s"),
         (84, "12:00:00.000 warn  messages claude-sonnet-4    → anthropic 504 timeout       60s"),
         (102, "12:00:00.000 warn  messages claude-sonnet-4    → anthropic 504 timeout       60s   9,134↑        –"),

@@ -1,5 +1,7 @@
 """The panels of figures and charts: what stands in their titles, what the cursor reads, and what gives way."""
 
+from itertools import pairwise
+
 import msgspec
 import pytest
 
@@ -10,8 +12,8 @@ from gateway.dashboard.state import NO_MODEL, Ui
 from gateway.dashboard.tables import MODELS, models
 from gateway.dashboard.text import Row
 from gateway.dashboard.view import View
-from gateway.metrics.snapshot import ChartData, ScalarPoint, StepPoint
-from tests.support.dashboard_scene import NOW_NS, make_chart, make_new_snapshot, make_scene, make_snapshot
+from gateway.metrics.snapshot import ChartData, Latency, ModelWindow, ScalarPoint, StepPoint, Tokens
+from tests.support.dashboard_scene import NOTHING, NOW_NS, make_chart, make_new_snapshot, make_scene, make_snapshot
 from tests.support.metrics import of_latencies
 
 MINUTE = make_chart(60)
@@ -67,13 +69,18 @@ def test_figures_of_the_cursor_do_not_depend_on_the_width_of_a_chart(width: int,
     assert " ".join(footer[3:6]) in latency
 
 
-def test_readout_is_one_line_that_gives_way_from_the_right() -> None:
-    """What the cursor reads, most important first; with less room the rest is left out whole."""
+def test_readout_is_one_line_that_gives_way_by_rank() -> None:
+    """What the cursor reads, in one order; with less room what matters less is left out whole, and that is marked."""
     view = quiet_but_for_one_burst()
     whole = texts([panels.readout(view, 200)])[0]
     assert whole.startswith("11:59:45 to 11:59:50  n 12  2.4/s  p50 ")
     assert whole.endswith("err 0.4/s  upstream 2  in 240/s  out 48.0/s  15s ago")
-    assert texts([panels.readout(view, 37)]) == ["11:59:45 to 11:59:50  n 12  2.4/s"]
+    assert texts([panels.readout(view, 37)]) == ["11:59:45 to 11:59:50 n 12 p95 4.0s …"]
+    words = [texts([panels.readout(view, room)])[0].split() for room in range(24, len(whole) - 20)]
+    assert all(shown[-1] == "…" for shown in words)
+    assert all(set(narrow) <= set(wide) for narrow, wide in pairwise(words))
+    assert "p99" in words[70 - 24]
+    assert "in" not in words[70 - 24]
 
 
 def test_cursor_that_has_left_the_window_reads_nothing() -> None:
@@ -122,22 +129,33 @@ def test_peak_does_not_depend_on_the_width_of_the_chart(width: int) -> None:
 def test_requests_without_a_model_have_a_row() -> None:
     """What was refused, or asked for by a name that nobody knows, is missing in no table; without it there is none."""
     snapshot = make_snapshot()
-    more = msgspec.structs.replace(
-        snapshot.window,
-        finished=snapshot.window.finished + 25,
-        outcomes={**snapshot.window.outcomes, "validation": snapshot.window.outcomes["validation"] + 27},
-    )
-    rows = MODELS.sorted_rows(make_scene(snapshot=msgspec.structs.replace(snapshot, window=more)))
-    nameless = next(row for row in rows if row.name == NO_MODEL)
-    assert (nameless.window.finished, nameless.window.errors) == (25, 25)
-    assert NO_MODEL not in [row.name for row in MODELS.sorted_rows(make_scene())]
+    refused = ModelWindow(25, 0.5, 24, Tokens(None, None), Latency(25, 12.0, 40.0, 80.0))
+    unattributed = msgspec.structs.replace(snapshot.unattributed, window=refused)
+    scene = make_scene(snapshot=msgspec.structs.replace(snapshot, unattributed=unattributed))
+    assert NO_MODEL in MODELS.names(scene)
+    assert NO_MODEL not in MODELS.names(make_scene())
+    shown = next(row for row in texts(models(Rect(0, 0, 80, 9), scene)) if NO_MODEL in row)
+    assert shown.split()[1:-1] == ["(no", "model)", "25", "0.5/s", "96%", "12ms", "40ms", "80ms", "–", "–", "0"]
+
+
+def test_tokens_that_nobody_reported_are_no_zeros() -> None:
+    """Where no provider told any, the figures are dashes and the chart has no line; what is in the window decides."""
+    snapshot = make_snapshot()
+    silent = msgspec.structs.replace(snapshot.window, tokens=Tokens(None, None))
+    scene = make_scene(snapshot=msgspec.structs.replace(snapshot, window=silent))
+    shown = texts(panels.tokens(Rect(0, 0, 50, 9), scene))
+    assert "in –  out –" in shown[0]
+    assert "per request  – in  – out" in shown[1]
+    assert all(row[9:-2].strip() == "" for row in shown[2:-2])
+    assert "tok     – in     – out" in texts(panels.status(Rect(0, 0, 100, 3), scene))[1]
 
 
 def test_failures_alone_are_no_reason_to_ask_for_a_first_request() -> None:
     """Where every request failed the models panel has their row, not the advice for a new gateway."""
     new = make_new_snapshot()
-    failed = msgspec.structs.replace(new.window, finished=60, outcomes={**new.window.outcomes, "upstream": 60})
-    shown = "".join(texts(models(Rect(0, 0, 90, 8), make_scene(snapshot=msgspec.structs.replace(new, window=failed)))))
+    failed = msgspec.structs.replace(new.unattributed, window=msgspec.structs.replace(NOTHING, finished=60, errors=60))
+    scene = make_scene(snapshot=msgspec.structs.replace(new, unattributed=failed))
+    shown = "".join(texts(models(Rect(0, 0, 90, 8), scene)))
     assert "no requests yet" not in shown
     assert NO_MODEL in shown
 

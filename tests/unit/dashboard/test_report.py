@@ -3,16 +3,16 @@
 import msgspec
 
 from gateway.dashboard.report import render_report
-from gateway.metrics.snapshot import Latency
+from gateway.metrics.snapshot import Latency, ModelWindow, Tokens
 from tests.support.dashboard_scene import make_snapshot
 
 EXPECTED = """\
 gateway 0.3.0 at http://127.0.0.1:8000, pid 41000, up 2h14m, 2 workers, taken 2026-01-01T12:14:30Z
 active 44, 45.4/s and 0.4/s errors in the last minute; tables over the last 15m00s
 
-worker    pid  state  active  cpu  memory
-     0  41207  alive      25  21%    206M
-     1  41208  alive      19  18%    206M
+worker    pid  state  active  cpu  memory  requests
+     0  41207  alive      25  21%    206M    24.1/s
+     1  41208  alive      19  18%    206M    21.3/s
 
 model            active  requests  errors    p50    p95    p99   tokens in  tokens out
 claude-sonnet-4      21     1,204       4   1.1s   4.8s   9.2s   5,100,000     812,000
@@ -50,7 +50,16 @@ def test_a_gateway_that_did_nothing_yet_has_dashes() -> None:
     report = render_report(msgspec.structs.replace(snapshot, window=window, workers=[], models=[]))
     assert ", 0 workers, " in report
     assert "active 44, – and 0.4/s errors in the last minute; tables over the last 0s" in report
-    assert "\nworker  pid  state  active  cpu  memory\n\nmodel " in report
+    assert "\nworker  pid  state  active  cpu  memory  requests\n\nmodel " in report
+
+
+def test_requests_without_a_model_have_a_row() -> None:
+    """What no model can be blamed for is part of all requests, so it has a row; tokens that nobody told are a dash."""
+    refused = ModelWindow(25, 0.5, 24, Tokens(None, None), Latency(25, 12.0, 40.0, 80.0))
+    unattributed = msgspec.structs.replace(make_snapshot().unattributed, window=refused)
+    report = render_report(msgspec.structs.replace(make_snapshot(), unattributed=unattributed))
+    row = next(line for line in report.splitlines() if line.startswith("(no model)"))
+    assert row.split()[2:] == ["0", "25", "24", "12ms", "40ms", "80ms", "–", "–"]
 
 
 def test_names_cannot_move_a_column() -> None:

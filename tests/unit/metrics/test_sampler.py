@@ -89,7 +89,7 @@ def test_old_measurements_are_not_shown_as_new(instance: Instance) -> None:
 
 
 def test_more_workers_than_the_table_has_rows_are_still_counted(instance: Instance) -> None:
-    """The 257th worker has no CPU figure of its own, and everything else."""
+    """The 257th worker has no CPU figure and no rate of its own, and everything else."""
     for slot in range(257):
         instance.start_worker(slot).started()
         instance.usage[instance.pids[slot]] = ProcessUsage(1.0, 1)
@@ -98,6 +98,10 @@ def test_more_workers_than_the_table_has_rows_are_still_counted(instance: Instan
     assert snapshot.active == 257
     assert [worker.cpu_percent for worker in snapshot.workers[-2:]] == [1.0, None]
     assert instance.chart().scalars[-1].cpu_percent == 257.0
+    instance.tick(after_s=5.0)
+    instance.clock.advance(60.0)
+    workers = instance.snapshot().workers
+    assert [worker.requests_per_second for worker in workers[-2:]] == [0.0, None]
 
 
 def test_a_bad_worker_file_does_not_stop_the_sampler(instance: Instance) -> None:
@@ -206,9 +210,9 @@ def test_names_lie_in_their_own_part_of_the_file(instance: Instance) -> None:
     assert writer.names() == [chr(96 + entry) * 128 for entry in range(1, 17)]
     after = memoryview(path.read_bytes()).cast("Q")
     changed = [cell for cell in range(len(after)) if before[cell] != after[cell]]
-    # Nine cells of header, one of which is the number of names, and 16 times a length and 128 bytes.
-    assert [cell for cell in changed if cell < 9] == [4]
-    assert changed[1:] == list(range(9, 9 + 16 * 17))
+    # Ten cells of header, one of which is the number of names, and 16 times a length and 128 bytes.
+    assert [cell for cell in changed if cell < 10] == [4]
+    assert changed[1:] == list(range(10, 10 + 16 * 17))
     writer.close()
 
 
@@ -247,5 +251,5 @@ def test_steps_lie_in_their_own_part_of_the_file(tmp_path: Path, entry: int) -> 
     changed = [cell for cell in range(len(after)) if before[cell] != after[cell]]
     entries_at = len(after) - 18 * 184 * 457
     place = entries_at + (entry * 184 + 1) * 457
-    assert changed == [7, 8, entries_at - 184 + 1, *range(place, place + 457)]
+    assert changed == [8, 9, entries_at - 184 + 1, *range(place, place + 457)]
     writer.close()

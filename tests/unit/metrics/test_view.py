@@ -47,6 +47,7 @@ def test_the_json_is_the_documented_one(instance: Instance) -> None:
                 "cpu_percent": None,
                 "rss_bytes": None,
                 "finished": 2,
+                "requests_per_second": 0.5,
             }
         ],
         "lifetime": {"started": 2, "finished": 2, "outcomes": OUTCOME_COUNTS, "tokens": TOKENS},
@@ -74,6 +75,22 @@ def test_the_json_is_the_documented_one(instance: Instance) -> None:
                 "lifetime": {"started": 2, "finished": 2, "outcomes": OUTCOME_COUNTS, "tokens": TOKENS},
             }
         ],
+        "unattributed": {
+            "active": 0,
+            "window": {
+                "finished": 0,
+                "requests_per_second": 0.0,
+                "errors": 0,
+                "tokens": {"input": 0, "output": 0},
+                "latency_ms": NO_LATENCY,
+            },
+            "lifetime": {
+                "started": 0,
+                "finished": 0,
+                "outcomes": dict.fromkeys(OUTCOME_COUNTS, 0),
+                "tokens": {"input": 0, "output": 0},
+            },
+        },
         "log": {"dropped": 1},
         "providers": [],
     }
@@ -288,6 +305,33 @@ def test_requests_of_a_slot_are_counted_over_its_processes(instance: Instance) -
     collector.started()
     collector.finished(collector.UNATTRIBUTED, Outcome.AUTH, 1000, 0, 0)
     assert [worker.finished for worker in instance.snapshot().workers] == [3, 3]
+
+
+def test_tokens_that_nobody_reported_are_unknown(instance: Instance) -> None:
+    """They are null in the JSON for a model that never came with any; one answer that did makes the sum a number."""
+    collector = instance.start_worker(0)
+    for model, tokens in (("silent", 0), ("echo", 0), ("echo", 5)):
+        collector.started()
+        collector.finished(collector.attribute(model), Outcome.OK, 1000, tokens, 0)
+    shown = {model.name: msgspec.to_builtins(model.window.tokens) for model in instance.snapshot().models}
+    assert shown == {"silent": {"input": None, "output": None}, "echo": {"input": 5, "output": 0}}
+    assert msgspec.to_builtins(instance.snapshot().window.tokens) == {"input": 5, "output": 0}
+
+
+def test_a_worker_has_its_rate_for_a_viewer_that_has_just_come(instance: Instance) -> None:
+    """It is over the last minute, of the slot, whichever process was in it; a dead worker has none."""
+    collector = instance.start_worker(0)
+    for second in range(120):
+        instance.tick(after_s=1.0)
+        for _ in range(4 if second < 90 else 2):
+            collector.started()
+            collector.finished(collector.UNATTRIBUTED, Outcome.OK, 1000, 0, 0)
+    # The step of a minute ago was taken before the requests of its second.
+    assert instance.new_view().snapshot(INFO, "now").workers[0].requests_per_second == (31 * 4 + 30 * 2) / 60
+    instance.kill_worker(0)
+    assert instance.snapshot().workers[0].requests_per_second is None
+    instance.start_worker(0)
+    assert instance.snapshot().workers[0].requests_per_second == (31 * 4 + 30 * 2) / 60
 
 
 def test_a_chart_forgets_what_is_older_than_its_length(instance: Instance) -> None:

@@ -1,10 +1,14 @@
 """What the gateway asks the operating system about processes."""
 
+import os
 import platform
 import subprocess
 import sys
+import time
 
 import pytest
+
+from gateway.serving.processes import CpuMeter, usage_probe
 
 
 def test_a_worker_opens_as_many_files_as_it_may() -> None:
@@ -45,3 +49,25 @@ def test_memory_of_earlier_bodies_is_used_again_without_asking_the_kernel() -> N
         return int(subprocess.check_output([sys.executable, "-c", MEASURES_FAULTS, how], timeout=60))
 
     assert faults("keep") < faults("give back") / 10
+
+
+def test_cpu_is_that_of_the_last_two_seconds() -> None:
+    """A tick of the kernel, of 10 ms, is half a percent and not four; what was used two seconds ago counts no more."""
+    meter = CpuMeter()
+    assert meter.percent(0.0, 5.0) == 0.0
+    shown = [round(meter.percent(quarter / 4, 5.01), 3) for quarter in range(1, 10)]
+    assert (shown[0], shown[7], shown[8]) == (4.0, 0.5, 0.0)
+
+
+def test_a_process_that_works_is_seen_to_work() -> None:
+    """The probe finds the CPU and the memory of a process that is there, and nothing of one that is not."""
+    probe = usage_probe()
+    assert probe(os.getpid()) is not None
+    until = time.process_time() + 0.05
+    while time.process_time() < until:
+        pass
+    usage = probe(os.getpid())
+    assert usage is not None
+    assert usage.cpu_percent > 0
+    assert usage.rss_bytes > 2**20
+    assert probe(2**22 + 1) is None

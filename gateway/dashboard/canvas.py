@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.dashboard.layout import Rect
-from gateway.dashboard.text import Row, cells, is_narrow, row_cells, slice_cells
+from gateway.dashboard.text import Row, Segment, cells, is_narrow, slice_cells, widths
 
 # ESC [ y ; x H takes six to eight bytes, and the colours begin anew behind it.
 _CLOSE = 8
@@ -58,19 +58,19 @@ def _joined(parts: Sequence[tuple[int, int, Row]]) -> Row:
 
 def changes(old: Row, new: Row) -> Iterator[tuple[int, Row]]:
     """What to write over a row of the same width, left to right: the column from 0, and the segments from there on."""
-    spans = iter(changed_spans(old, new))
+    sizes = widths(new)
+    spans = iter(_changed_spans(old, new, sizes))
     span = next(spans, None)
     at = 0
     part: Row = []
-    for segment in new:
+    for segment, size in zip(new, sizes, strict=True):
         if span is None:
             return
-        text = segment[1]
-        end = at + (len(text) if text.isascii() else cells(text))
+        end = at + size
         while span is not None and span[0] < end:
             # The cut is within a segment of one row where both are narrow, else at its ends.
             first, last = max(0, span[0] - at), min(span[1], end) - at
-            part.append(segment if last - first == end - at else (segment[0], text[first:last]))
+            part.append(segment if last - first == size else (segment[0], segment[1][first:last]))
             if span[1] > end:
                 break
             yield span[0], part
@@ -78,31 +78,33 @@ def changes(old: Row, new: Row) -> Iterator[tuple[int, Row]]:
         at = end
 
 
-def changed_spans(old: Row, new: Row) -> list[Span]:
+def _changed_spans(old: Row, new: Row, sizes: Sequence[int]) -> list[Span]:
     """Where a row of the same width has to be written anew, left to right, apart by more than a few cells."""
     spans: list[Span] = []
     at = 0
-    for was, now in zip(old, new, strict=False):
-        text = now[1]
-        width = len(text) if text.isascii() else cells(text)
+    for was, now, size in zip(old, new, sizes, strict=False):
         if was != now:
-            if cells(was[1]) != width:
-                _append(spans, (at, row_cells(new)))
+            if cells(was[1]) != size:
+                _append(spans, (at, sum(sizes)))
                 return spans
-            if width:
-                _append(spans, _changed_part(was, now, at, width))
-        at += width
-    if len(old) != len(new) and at < row_cells(new):
-        _append(spans, (at, row_cells(new)))
+            if size:
+                _append(spans, _changed_part(was, now, at, size))
+        at += size
+    if len(old) != len(new) and at < sum(sizes):
+        _append(spans, (at, sum(sizes)))
     return spans
 
 
-def _changed_part(was: tuple[str, str], now: tuple[str, str], at: int, width: int) -> Span:
+def _changed_part(was: Segment, now: Segment, at: int, size: int) -> Span:
     old, new = was[1], now[1]
-    if was[0] != now[0] or len(old) != len(new) or len(new) != width or not (is_narrow(old) and is_narrow(new)):
-        return at, at + width
-    differing = [index for index, (left, right) in enumerate(zip(old, new, strict=True)) if left != right]
-    return at + differing[0], at + differing[-1] + 1
+    if was[0] != now[0] or len(old) != len(new) or len(new) != size or not (is_narrow(old) and is_narrow(new)):
+        return at, at + size
+    first, last = 0, size
+    while old[first] == new[first]:
+        first += 1
+    while old[last - 1] == new[last - 1]:
+        last -= 1
+    return at + first, at + last
 
 
 def _append(spans: list[Span], span: Span) -> None:

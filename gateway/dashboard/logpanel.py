@@ -9,8 +9,8 @@ that text, across columns too, is highlighted where it is on the screen.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from gateway.dashboard.layout import Rect
 from gateway.dashboard.logfilter import LEAST_LEVEL, LogFilter, Spans
@@ -51,8 +51,7 @@ _TITLE_TEXT = 32
 _CACHED_LINES = 512
 
 
-@dataclass(frozen=True, slots=True)
-class _Piece:
+class _Piece(NamedTuple):
     """A part of a row; its first `kept` characters are those of the line's text from `at`."""
 
     role: str

@@ -236,7 +236,11 @@ def _rows(line: LogLine, width: int, wrap: bool, log_filter: LogFilter, selected
     for pieces in _put_together(line, width, wrap, selected):
         segments: Row = []
         for piece in pieces:
-            segments += piece.segments(spans, "selected" if selected else piece.role)
+            role = "selected" if selected else piece.role
+            if spans:
+                segments += piece.segments(spans, role)
+            else:
+                segments.append((role, piece.shown))
         if selected:
             segments.append(("selected", " " * max(0, width - row_cells(segments))))
         rows.append(fit((segment for segment in segments if segment[1]), width))

@@ -2,7 +2,7 @@
 
 Theory of operation. One thread, one poll: for keys, signals, room for output, the end of the gateway, and the next
 instant at which something is due. Two things are due at times. A look, four times a second: it reads the log, because
-a ring forgets, and sees whether the gateway lives; figures are read by every second look, and only when a picture shows
+a ring forgets, and sees whether the gateway lives; figures are read by every fourth look, and only when a picture shows
 them: nobody reads a number that changes more often, and reading and drawing them is most of what a picture costs. A
 picture, when something asks for one: a look, a key, a resize, the age of the banner; `Pace` merges what asks for it.
 Frozen or hidden there are only looks, and fewer of them once the log rests.
@@ -17,7 +17,7 @@ import signal
 import time
 import warnings
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from termios import error as TermiosError
 from typing import TYPE_CHECKING, Literal
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 FRAMES_PER_SECOND = 4
 _LOOK_S = 1 / FRAMES_PER_SECOND
-_FIGURES_S = 0.5
+_FIGURES_S = 1.0
 # While there is neither a picture nor a log to keep up with. A process that wakes up after a rest has cold caches, and
 # a look then costs 0.3 ms: a thousandth of a core has room for two a second.
 _REST_S = 0.5
@@ -172,8 +172,10 @@ class Viewer:
                 self._print_log()
             if self._server_exit is not None and self._server_exit() is not None:
                 return "server-ended"
-            is_typed = self._wait()
-            if self._take_signals() or self._take_keys(is_typed):
+            ready = self._wait()
+            if self._signals.fd in ready and self._take_signals():
+                return "quit"
+            if self._take_keys(self._terminal.input_fd in ready):
                 return "quit"
 
     @property
@@ -190,8 +192,8 @@ class Viewer:
     def _can_print(self) -> bool:
         return self._hidden and bool(self._unprinted or self._notices) and not self._terminal.stalled
 
-    def _wait(self) -> bool:
-        """Wait for a key, a signal, room for output or the next thing that is due; whether something was typed."""
+    def _wait(self) -> Collection[int]:
+        """Wait for a key, a signal, room for output or the next thing that is due; the descriptors that are ready."""
         due = self._next_look
         if self._can_draw and self._pace.due is not None:
             due = min(due, self._pace.due)
@@ -206,12 +208,12 @@ class Viewer:
         if self._terminal.stalled:
             poll.register(self._terminal.output_fd, select.POLLOUT)
         # Rounded up: waking just before the time would mean to wait once more.
-        ready = dict(poll.poll(math.ceil(timeout_s * 1000)))
+        ready = [fd for fd, _ in poll.poll(math.ceil(timeout_s * 1000))]
         if self._terminal.output_fd in ready:
             self._terminal.flush()
         if self._source.life.fd in ready:
             self._next_look = time.monotonic()
-        return self._terminal.input_fd in ready
+        return ready
 
     def _look(self, now: float) -> bool:
         """See what is new; whether there is reason to look again soon."""
@@ -287,6 +289,8 @@ class Viewer:
 
     def _take_keys(self, is_typed: bool) -> bool:
         """Do what the keys say; whether that is to quit, as when the terminal is gone."""
+        if not is_typed and self._keys.timeout_s is None:
+            return False
         data = self._terminal.read() if is_typed else b""
         if (is_typed and not data) or _CTRL_BACKSLASH in data:
             return True

@@ -19,8 +19,9 @@ import copy
 import json
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, tzinfo
+from functools import lru_cache
+from typing import NamedTuple
 
 from gateway.dashboard.logfilter import LEAST_LEVEL, FilterError, LogFilter, parse
 from gateway.dashboard.text import clean
@@ -36,8 +37,7 @@ _SHOWN_APART = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Words:
+class Words(NamedTuple):
     """What a record says, cleaned; `message` is what has no column. `text` is all of it in the order of the columns."""
 
     text: str
@@ -73,7 +73,8 @@ class LogLine:
     @property
     def time(self) -> str:
         """The time of day in milliseconds, 12 characters."""
-        return self.moment.strftime("%H:%M:%S.%f")[:-3]
+        second, milliseconds = divmod(self.record.time_ns // 1_000_000, 1000)
+        return f"{_time_of_day(second, self._zone)}.{milliseconds:03d}"
 
     @property
     def moment(self) -> datetime:
@@ -109,6 +110,12 @@ class LogLine:
         if name == "model" and isinstance(value, str):
             return clean(cut_name(value))
         return "" if value is None else clean(visible(value_text(value)))
+
+
+# Log lines come in order, so that one remembered second is nearly always the right one.
+@lru_cache(maxsize=8)
+def _time_of_day(second: int, zone: tzinfo | None) -> str:
+    return datetime.fromtimestamp(second, zone).strftime("%H:%M:%S")
 
 
 _OUR_FIELDS = frozenset(("level", "source", "event"))

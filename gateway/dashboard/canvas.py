@@ -1,14 +1,14 @@
 """The screen as rows of segments, and what of it has to be written anew.
 
 Theory of operation. A picture is the tiles laid over each other, bottom to top; flattened, every row of the screen is
-one list of (role, text) segments that covers it exactly. Two pictures are compared row by row and, in a row, segment by
-segment: figures stand in segments of constant width, so what changed is mostly single segments, and of those only the
-part between the first and the last sign that differ. From the first place where the segments of the two rows do not lie
-below each other, the rest of the row counts as changed. Spans that lie so close that moving the cursor would cost more
-than what is between them are written as one.
+one list of (role, text) segments that covers it exactly. Two pictures are compared row by row, where a tile is another
+than before, and in a row segment by segment: figures stand in segments of constant width, so what changed is mostly
+single segments, and of those only the part between the first and the last sign that differ. From the first place where
+the segments of the two rows do not lie below each other, the rest of the row counts as changed. Spans that lie so close
+that moving the cursor would cost more than what is between them are written as one.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.dashboard.layout import Rect
@@ -29,17 +29,23 @@ class Tile:
     rect: Rect
     rows: Sequence[Row]
 
+    @property
+    def lines(self) -> range:
+        """The rows of the screen in which it lies."""
+        return range(self.rect.y, self.rect.y + self.rect.height)
 
-def flatten(tiles: Iterable[Tile]) -> Mapping[int, Row]:
+
+def flatten(tiles: Iterable[Tile], wanted: Container[int] | None = None) -> Mapping[int, Row]:
     """The rows of the screen by their number from 0; where tiles lie over each other, the later one is on top.
 
-    Below an overlay there must be something: a row has no holes.
+    Below an overlay there must be something: a row has no holes. Of `wanted`, only those rows.
     """
     parts: dict[int, list[tuple[int, int, Row]]] = {}
     for tile in tiles:
         x, width = tile.rect.x, tile.rect.width
         for y, row in enumerate(tile.rows, tile.rect.y):
-            parts.setdefault(y, []).append((x, x + width, row))
+            if wanted is None or y in wanted:
+                parts.setdefault(y, []).append((x, x + width, row))
     return {y: _joined(row_parts) for y, row_parts in parts.items()}
 
 

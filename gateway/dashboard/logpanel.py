@@ -295,7 +295,7 @@ def _figures(view: View) -> list[Row]:
     parts.append([("label" if wanted.level == LEAST_LEVEL else "halt", f"{level}+")])
     lost = log.lost + view.snapshot.log.dropped
     parts.append([("warning" if lost else "label", f"{count(lost)} lost")])
-    return [*parts, [("label", f"{count(log.total)} records")]]
+    return [*parts, [("label", f"{count(log.total + log.passed_over)} records")]]
 
 
 def log(rect: Rect, view: View) -> list[Row]:

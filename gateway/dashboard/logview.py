@@ -29,6 +29,9 @@ from gateway.logs.render import REQUEST_EVENT, ROUTE_WORDS, visible
 from gateway.logs.ring import LogRecord
 from gateway.metrics.entries import cut_name
 
+KEPT_LINES = 10_000
+"""Some minutes of a busy gateway."""
+
 _SHOWN_APART = frozenset(
     (
         *("method", "path", "model", "provider", "status", "outcome", "ms"),
@@ -169,11 +172,12 @@ def _whole(value: object) -> int | None:
 class LogView:
     """The newest `keep` lines, the filter, the selected line and the position of the picture.
 
-    `total` counts all lines that ever came, and `lost` is set to the number of those that nobody could read. Times are
-    shown in `zone`, None for the local one. `filter_error` says what is wrong with the filter that was set last.
+    `total` counts all lines that ever came; `lost` is set to the number of those that nobody could read, `passed_over`
+    to that of those that nobody had to, since `keep` others followed. Times are shown in `zone`, None for the local
+    one. `filter_error` says what is wrong with the filter that was set last.
     """
 
-    def __init__(self, keep: int = 10_000, zone: tzinfo | None = None) -> None:
+    def __init__(self, keep: int = KEPT_LINES, zone: tzinfo | None = None) -> None:
         self._keep = keep
         self._zone = zone
         self._lines: list[LogLine] = []
@@ -191,6 +195,7 @@ class LogView:
         self.filter_error: str | None = None
         self.total = 0
         self.lost = 0
+        self.passed_over = 0
 
     @property
     def following(self) -> bool:

@@ -256,7 +256,7 @@ class RingReader:
         return records
 
     def copy_new(self) -> list[Slots]:
-        """The same as they lie in the ring: a twentieth of the work, which leaves the rest for later.
+        """The same as they lie in the ring: a tenth of the work, which leaves the rest for later.
 
         What a wrong checksum then shows to be no record is not in `lost`.
         """

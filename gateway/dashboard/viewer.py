@@ -145,7 +145,7 @@ class Viewer:
         self._last_input = time.monotonic()
         self._pace = Pace()
         self._next_look = time.monotonic()
-        self._next_figures = 0.0
+        self._next_figures = self._next_banner = 0.0
         self._hidden = False
         # Another gateway is looked for once ours, which is not our own, is gone; one of another version is left alone.
         self._next_search = 0.0
@@ -241,8 +241,10 @@ class Viewer:
         return _LOOK_S if (is_live or records) and len(records) < _FLOOD else _REST_S
 
     def _ask_for_banner(self, now: float) -> None:
-        # A look that comes a little early is the one for it, too.
-        self._pace.ask(now, self._session.banner_s(time.monotonic_ns()) - _LOOK_S / 2)
+        """Have the age in it drawn if it is another one."""
+        if now >= self._next_banner:
+            self._next_banner = now + self._session.banner_s(time.monotonic_ns()) - _LOOK_S / 2
+            self._pace.ask(now, 0.0)
 
     def _take_log(self, records: Sequence[LogRecord]) -> None:
         self._session.take_log(records, self._source.lost, self._source.passed_over)
@@ -313,6 +315,7 @@ class Viewer:
                 return self._take_signals()
         if keys:
             self._pace.ask(now, _KEY_S)
+            self._next_banner = now
         if self._is_live and not was_live:
             self._next_look = self._next_figures = now
         return False

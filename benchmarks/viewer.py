@@ -210,21 +210,27 @@ def measure(seconds: float, rate: float, columns: int, rows: int) -> dict[str, f
             os.write(viewer.main, b"f")
             viewer.watch(1.0)
             frozen = viewer.share_of_a_core(seconds)
-            os.write(viewer.main, b"fd")
+            unfreezing = viewer.answer_ms("f")
+            os.write(viewer.main, b"d")
             viewer.watch(1.0)
             hidden = viewer.share_of_a_core(seconds)
+            gateway.rate = 0
+            viewer.watch(1.0)
+            hidden_quiet = viewer.share_of_a_core(seconds)
         finally:
             viewer.close()
     return {
         "shown_percent": shown,
         "frozen_percent": frozen,
         "hidden_percent": hidden,
+        "hidden_quiet_percent": hidden_quiet,
         "frames_per_second": frames,
         "frame_bytes_p50": sizes[len(sizes) // 2],
         "frame_bytes_p95": sizes[len(sizes) * 95 // 100],
         "first_frame_ms": first,
         "key_to_paint_ms_p50": statistics.median(keys),
         "key_to_paint_ms_max": max(keys),
+        "unfreezing_to_paint_ms": unfreezing,
         "resize_to_paint_ms_max": max(resizes),
         "rss_mb": rss / 2**20,
     }

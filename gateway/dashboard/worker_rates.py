@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping
 from gateway.metrics.snapshot import WorkerFigures
 
 _OVER_NS = 60 * 10**9
-# Sixty points over the minute that the rates are over.
-_APART_NS = 10**9
+# Sixty points over the minute that the rates are over, or some more: figures that come every second are all taken.
+_APART_NS = 9 * 10**8
 
 
 class WorkerRates:
-    """The counts of the last minute, a second apart, and the rate of each slot between its oldest and its newest."""
+    """The counts of the last minute, about a second apart, and the rate of each slot between its oldest and its newest."""
 
     def __init__(self) -> None:
         self._seen: deque[tuple[int, Mapping[int, int]]] = deque()

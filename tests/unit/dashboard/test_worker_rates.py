@@ -28,6 +28,14 @@ def test_rate_is_of_the_last_minute() -> None:
     assert rates.rates == {0: 0.0}
 
 
+def test_rates_are_as_new_as_figures_that_come_every_second() -> None:
+    """One that comes a little early is not passed over."""
+    rates = WorkerRates()
+    rates.update(0, [worker(0, 0)])
+    rates.update(SECOND_NS - 1, [worker(0, 10)])
+    assert round(rates.rates[0]) == 10
+
+
 def test_new_slot_has_no_rate_yet() -> None:
     """A slot that has just come is not taken for one that has counted everything since the beginning."""
     rates = WorkerRates()

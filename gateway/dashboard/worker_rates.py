@@ -11,7 +11,10 @@ _APART_NS = 9 * 10**8
 
 
 class WorkerRates:
-    """The counts of the last minute, about a second apart, and the rate of each slot between its oldest and its newest."""
+    """The counts of the last minute, a second apart, and the rate of each slot between its oldest and its newest.
+
+    Readings that are closer together are ignored.
+    """
 
     def __init__(self) -> None:
         self._seen: deque[tuple[int, Mapping[int, int]]] = deque()

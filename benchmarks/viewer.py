@@ -259,7 +259,7 @@ class Drawing:
         self.gateway = gateway
         self.size = columns, rows
         self.metrics = MetricsView(run_dir, clock=lambda: gateway.now_ns, is_alive=Liveness())
-        self.tail = LogTail(run_dir, keep=0)
+        self.tail = LogTail(run_dir)
         self.instance = InstanceInfo(os.getpid(), "0.1.0", "http://127.0.0.1:8000", "2026-01-01T00:00:00Z")
         figures = self.metrics.snapshot(self.instance, "2026-01-01T00:00:00Z"), self.metrics.chart()
         self.session = Session(

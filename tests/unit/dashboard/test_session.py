@@ -90,6 +90,12 @@ def test_new_lines_change_what_shows_the_log_and_nothing_else(
     assert {new.name for old, new in zip(before, after, strict=True) if old != new} <= {"log", "log lines", "details"}
 
 
+def test_lines_that_were_passed_over_are_counted(session: Session) -> None:
+    """They were records of the log, though nobody has to see them."""
+    session.take_log([], 0, 1200)
+    assert f"{1200 + len(make_records()):,} records" in texts(session)["log"]
+
+
 def test_after_a_minute_an_age_goes_on_in_steps(session: Session) -> None:
     """By ten seconds, so that a picture that stands still is not drawn every second."""
     press(session, "f")

@@ -3,7 +3,7 @@
 Importing this module imports pytermgui, which costs 0.1 s and changes process-wide settings: see `viewer`.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from pytermgui.window_manager.compositor import Compositor
 from pytermgui.window_manager.window import Window
@@ -44,21 +44,26 @@ class Screen(Compositor):
         self._panes: dict[str, Pane] = {}
         self._theme: Theme | None = None
         self._size: tuple[int, int] | None = None
-        self._shown: Mapping[int, Row] = {}
+        self._shown: dict[int, Row] = {}
+        # The rows in which something may have changed since the last picture.
+        self._touched: set[int] = set()
 
     def show(self, tiles: Iterable[Tile], theme: Theme, size: tuple[int, int], *, force: bool) -> None:
         """Draw these tiles, later ones on top, on a terminal of that many columns and rows; `force` writes all."""
-        panes: dict[str, Pane] = {}
+        before, self._panes = self._panes, {}
         for tile in tiles:
-            pane = self._panes.get(tile.name)
+            pane = before.pop(tile.name, None)
             if pane is None:
+                self._touched.update(tile.lines)
                 pane = Pane(tile)
-            else:
+            elif pane.tile is not tile:
+                self._touched.update(pane.tile.lines, tile.lines)
                 pane.place(tile)
-            panes[tile.name] = pane
-        self._panes = panes
+            self._panes[tile.name] = pane
+        for pane in before.values():
+            self._touched.update(pane.tile.lines)
         # The base class draws the last window first.
-        self._windows[:] = list(panes.values())[::-1]
+        self._windows[:] = list(self._panes.values())[::-1]
         if theme != self._theme or size != self._size:
             self._shown, force = {}, True
         self._theme, resized, self._size = theme, size != self._size, size
@@ -66,7 +71,9 @@ class Screen(Compositor):
 
     def draw(self, force: bool = False, clear: bool = False) -> None:
         """Write what changed, as one frame; a picture that stays writes nothing."""
-        rows = flatten(pane.tile for pane in reversed(self._windows) if isinstance(pane, Pane))
+        tiles = (pane.tile for pane in reversed(self._windows) if isinstance(pane, Pane))
+        rows = flatten(tiles, None if force else self._touched)
+        self._touched = set()
         written = [_CLEAR] if clear else []
         for y, row in rows.items():
             shown = self._shown.get(y)
@@ -74,7 +81,7 @@ class Screen(Compositor):
                 written.append(self._painted(y, 0, row))
             elif shown != row:
                 written += [self._painted(y, at, part) for at, part in changes(shown, row)]
-        self._shown = rows
+        self._shown.update(rows)
         if written:
             self._write(f"{_BEGIN}{''.join(written)}{_END}")
 

@@ -1,6 +1,7 @@
 """One picture: everything that is known in, the finished rows of every panel out."""
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 
 from gateway.dashboard import edges, logpanel, panels, series, tables
 from gateway.dashboard.canvas import Tile
@@ -33,9 +34,13 @@ _OF_LOG = frozenset({"log", "log lines"})
 LEAST_BANNER_ROWS = 3
 
 
+# Of the whole screen and of a panel that fills it.
+_arrange = lru_cache(2)(arrange)
+
+
 def _layout(view: View, columns: int, rows: int, zoomed: str | None) -> Layout:
     snapshot = view.snapshot
-    return arrange(
+    return _arrange(
         columns,
         rows,
         models=len(snapshot.models) + bool(snapshot.unattributed.window.finished),

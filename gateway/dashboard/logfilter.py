@@ -139,6 +139,10 @@ class LogFilter:
 
     def select(self, lines: Iterable[_AnyLine]) -> list[_AnyLine]:
         """The lines that are shown."""
+        if not self.selects:
+            # A busy log passes here as a whole, and mostly there is nothing to look for.
+            least = _RANKS[self.level]
+            return [line for line in lines if _RANKS.get(line.level, _INFO) >= least]
         return [line for line in lines if self.matches(line)]
 
     def spans(self, text: str) -> Spans:

@@ -9,7 +9,6 @@ that text, across columns too, is highlighted where it is on the screen.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
 from gateway.dashboard.layout import Rect
@@ -54,27 +53,24 @@ _TITLE_TEXT = 32
 _CACHED_LINES = 512
 
 
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    """A part of a row; its first `kept` characters are those of the line's text from `at`."""
+# A part of a row: role, what is shown, `at` and `kept`; its first `kept` characters are those of the line's text from
+# `at`. No class, because a busy log makes hundreds a second.
+_Piece = tuple[str, str, int, int]
 
-    role: str
-    shown: str
-    at: int = 0
-    kept: int = 0
 
-    def segments(self, spans: Spans, role: str) -> Iterator[tuple[str, str]]:
-        """The piece in that role, and what lies in one of the spans in the role `match`."""
-        done = 0
-        for start, stop in spans:
-            first, last = max(start - self.at, done), min(stop - self.at, self.kept)
-            if first < last:
-                if done < first:
-                    yield role, self.shown[done:first]
-                yield "match", self.shown[first:last]
-                done = last
-        if done < len(self.shown):
-            yield role, self.shown[done:]
+def _segments(piece: _Piece, spans: Spans, role: str) -> Iterator[tuple[str, str]]:
+    """The piece in that role, and what lies in one of the spans in the role `match`."""
+    _, shown, at, kept = piece
+    done = 0
+    for start, stop in spans:
+        first, last = max(start - at, done), min(stop - at, kept)
+        if first < last:
+            if done < first:
+                yield role, shown[done:first]
+            yield "match", shown[first:last]
+            done = last
+    if done < len(shown):
+        yield role, shown[done:]
 
 
 @lru_cache(maxsize=64)
@@ -94,55 +90,68 @@ def _columns(width: int) -> tuple[frozenset[str], int, int]:
 
 
 class _Pieces:
-    """Puts the pieces of one line together, with their places in its text."""
+    """Puts the pieces of one line together, with their places in its text; `width` are the cells of the row so far."""
 
     def __init__(self, line: LogLine) -> None:
         words = line.words
         self.row: list[_Piece] = []
+        self.width = 0
         self._places: dict[str, tuple[str, int]] = {}
         at = 0
-        parts = {
-            "level": clean(line.level),
-            "route": words.route,
-            "model": words.model,
-            "provider": words.provider,
-            "status": words.status,
-            "outcome": words.outcome,
-            "request id": words.request_id,
-            "message": words.message,
-        }
-        for name, part in parts.items():
+        for name, part in (
+            ("level", clean(line.level)),
+            ("route", words.route),
+            ("model", words.model),
+            ("provider", words.provider),
+            ("status", words.status),
+            ("outcome", words.outcome),
+            ("request id", words.request_id),
+            ("message", words.message),
+        ):
             self._places[name] = (part, at)
             at += len(part) + 1 if part else 0
 
+    def begin(self, indent: int) -> None:
+        """Begin another row, with that many cells of nothing."""
+        self.row, self.width = [], 0
+        self.plain("text", " " * indent)
+
     def plain(self, role: str, text: str) -> None:
         """Append what is not in the text of the line."""
-        self.row.append(_Piece(role, text))
+        self.row.append((role, text, 0, 0))
+        self.width += cells(text)
 
-    def part(self, name: str, role: str, width: int | None = None, start: int = 0, stop: int | None = None) -> None:
-        """Append a part, or from `start` to `stop` of it, cut or padded to `width` cells if one is given."""
+    def part(self, name: str, role: str, start: int = 0, stop: int | None = None) -> None:
+        """Append a part, or from `start` to `stop` of it."""
         whole, at = self._places[name]
-        text = whole[start:stop]
-        shown = text if width is None else cut(text, width)
-        kept = len(text) if shown == text else max(0, len(shown) - 1)
-        padding = "" if width is None else " " * (width - cells(shown))
-        self.row.append(_Piece(role, shown + padding, at + start, kept))
+        shown = whole[start:stop]
+        self.row.append((role, shown, at + start, len(shown)))
+        self.width += cells(shown)
 
-    def name(self, name: str, width: int) -> None:
-        """Append a part that is a name, cut in the middle or padded to `width` cells."""
+    def column(self, name: str, role: str, width: int, gap: int = 0) -> None:
+        """Append a part, cut or padded to `width` cells, and a gap."""
+        text, at = self._places[name]
+        if text.isascii() and len(text) <= width:
+            shown, kept = text.ljust(width + gap), len(text)
+        else:
+            shown = cut(text, width)
+            kept = len(text) if shown == text else max(0, len(shown) - 1)
+            shown += " " * (width + gap - cells(shown))
+        self.row.append((role, shown, at, kept))
+        self.width += width + gap
+
+    def name(self, name: str, width: int, gap: int = 0) -> None:
+        """Append a part that is a name, cut in the middle or padded to `width` cells, and a gap."""
         text, at = self._places[name]
         stop, start = ends(text, width)
         if stop == len(text):
-            self.part(name, "text", width)
+            self.column(name, "text", width, gap)
             return
-        self.row.append(_Piece("text", text[:stop] + ELLIPSIS, at, stop))
-        tail = left(text[start:], width - cells(text[:stop]) - 1)
-        self.row.append(_Piece("text", tail, at + start, len(text) - start))
-
-    @property
-    def width(self) -> int:
-        """The cells of the row so far."""
-        return sum(cells(piece.shown) for piece in self.row)
+        head = text[:stop] + ELLIPSIS
+        tail = left(text[start:], width - cells(head)) + " " * gap
+        self.row.append(("text", head, at, stop))
+        self.row.append(("text", tail, at + start, len(text) - start))
+        self.width += width + gap
 
 
 def _put_together(line: LogLine, width: int, wrap: bool, selected: bool) -> list[list[_Piece]]:
@@ -153,7 +162,7 @@ def _put_together(line: LogLine, width: int, wrap: bool, selected: bool) -> list
     pieces.plain("dim", line.time if "milliseconds" in more else line.time[:8])
     pieces.plain("key" if selected else "dim", "→" if selected else " ")
     level = LEVEL_WORDS.get(line.level, line.level)
-    pieces.part("level", _LEVEL_ROLES.get(line.level, "info"), None, 0, len(level))
+    pieces.part("level", _LEVEL_ROLES.get(line.level, "info"), 0, len(level))
     pieces.plain("dim", " " * max(1, 6 - cells(clean(level))))
     head = pieces.width
     if words.is_request and width < _COLUMNS_FROM:
@@ -165,7 +174,7 @@ def _put_together(line: LogLine, width: int, wrap: bool, selected: bool) -> list
         else:
             return [pieces.row]
     if not wrap:
-        pieces.part("message", "text", max(0, width - pieces.width))
+        pieces.column("message", "text", max(0, width - pieces.width))
         return [pieces.row]
     return _with_message(pieces, words.message, width, head)
 
@@ -183,23 +192,23 @@ def _follow_each_other(pieces: _Pieces, line: LogLine, width: int) -> None:
 
 def _in_columns(pieces: _Pieces, line: LogLine, more: frozenset[str], model: int, id_cells: int) -> None:
     words = line.words
-    pieces.part("route", "label", 8)
-    pieces.plain("text", " ")
-    pieces.name("model", model)
+    pieces.column("route", "label", 8, 1)
     if "provider" in more:
+        pieces.name("model", model)
         pieces.plain("dim", " → ")
-        pieces.name("provider", 9)
-    pieces.plain("text", " ")
+        pieces.name("provider", 9, 1)
+    else:
+        pieces.name("model", model, 1)
     if "status" in more:
-        pieces.part("status", "dim", 4)
-    pieces.part("outcome", _OUTCOME_ROLES.get(words.outcome, "errors"), 10)
+        pieces.column("status", "dim", 4)
+    pieces.column("outcome", _OUTCOME_ROLES.get(words.outcome, "errors"), 10)
     pieces.plain("text", right(duration(words.latency_ms), 7))
     if "tokens" in more:
         pieces.plain("tokens.in", right(_arrow(words.input_tokens, "↑"), 9))
         pieces.plain("tokens.out", right(_arrow(words.output_tokens, "↓"), 9))
     if "request id" in more:
         pieces.plain("text", "  ")
-        pieces.part("request id", "dim", id_cells)
+        pieces.column("request id", "dim", id_cells)
 
 
 def _arrow(tokens: int | None, sign: str) -> str:
@@ -215,9 +224,9 @@ def _with_message(pieces: _Pieces, message: str, width: int, head: int) -> list[
         indent = head if width - head >= _LEAST_WRAPPED else min(2, width - 1)
     for index, (start, stop) in enumerate(_wrapped(message, width - indent)):
         if index or not fits:
-            pieces.row = [_Piece("text", " " * indent)]
+            pieces.begin(indent)
             rows.append(pieces.row)
-        pieces.part("message", "text", width - indent, start, stop)
+        pieces.part("message", "text", start, stop)
     return rows
 
 
@@ -254,10 +263,14 @@ def _rows(line: LogLine, width: int, wrap: bool, log_filter: LogFilter, selected
     for pieces in _put_together(line, width, wrap, selected):
         segments: Row = []
         for piece in pieces:
-            segments += piece.segments(spans, "selected" if selected else piece.role)
+            role, shown = "selected" if selected else piece[0], piece[1]
+            if spans:
+                segments += _segments(piece, spans, role)
+            elif shown:
+                segments.append((role, shown))
         if selected:
             segments.append(("selected", " " * max(0, width - row_cells(segments))))
-        rows.append(fit((segment for segment in segments if segment[1]), width))
+        rows.append(fit(segments, width))
     return rows
 
 
@@ -301,7 +314,7 @@ def _figures(view: View) -> list[Row]:
     parts.append([("label" if wanted.level == LEAST_LEVEL else "halt", f"{level}+")])
     lost = log.lost + view.snapshot.log.dropped
     parts.append([("warning" if lost else "label", f"{count(lost)} lost")])
-    return [*parts, [("label", f"{count(log.total)} records")]]
+    return [*parts, [("label", f"{count(log.total + log.passed_over)} records")]]
 
 
 def log(rect: Rect, view: View) -> list[Row]:

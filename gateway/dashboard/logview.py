@@ -19,14 +19,18 @@ import copy
 import json
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, tzinfo
+from functools import lru_cache
+from typing import NamedTuple
 
 from gateway.dashboard.logfilter import LEAST_LEVEL, FilterError, LogFilter, parse
 from gateway.dashboard.text import clean
 from gateway.logs.render import REQUEST_EVENT, ROUTE_WORDS, visible
 from gateway.logs.ring import LogRecord
 from gateway.metrics.entries import cut_name
+
+KEPT_LINES = 10_000
+"""Some minutes of a busy gateway."""
 
 _SHOWN_APART = frozenset(
     (
@@ -36,8 +40,7 @@ _SHOWN_APART = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Words:
+class Words(NamedTuple):
     """What a record says, cleaned; `message` is what has no column. `text` is all of it in the order of the columns."""
 
     text: str
@@ -73,7 +76,8 @@ class LogLine:
     @property
     def time(self) -> str:
         """The time of day in milliseconds, 12 characters."""
-        return self.moment.strftime("%H:%M:%S.%f")[:-3]
+        second, milliseconds = divmod(self.record.time_ns // 1_000_000, 1000)
+        return f"{_time_of_day(second, self._zone)}.{milliseconds:03d}"
 
     @property
     def moment(self) -> datetime:
@@ -109,6 +113,12 @@ class LogLine:
         if name == "model" and isinstance(value, str):
             return clean(cut_name(value))
         return "" if value is None else clean(visible(value_text(value)))
+
+
+# Log lines come in order, so that one remembered second is nearly always the right one.
+@lru_cache(maxsize=8)
+def _time_of_day(second: int, zone: tzinfo | None) -> str:
+    return datetime.fromtimestamp(second, zone).strftime("%H:%M:%S")
 
 
 _OUR_FIELDS = frozenset(("level", "source", "event"))
@@ -162,11 +172,12 @@ def _whole(value: object) -> int | None:
 class LogView:
     """The newest `keep` lines, the filter, the selected line and the position of the picture.
 
-    `total` counts all lines that ever came, and `lost` is set to the number of those that nobody could read. Times are
-    shown in `zone`, None for the local one. `filter_error` says what is wrong with the filter that was set last.
+    `total` counts all lines that ever came; `lost` is set to the number of those that nobody could read, `passed_over`
+    to that of those that nobody had to, since `keep` others followed. Times are shown in `zone`, None for the local
+    one. `filter_error` says what is wrong with the filter that was set last.
     """
 
-    def __init__(self, keep: int = 10_000, zone: tzinfo | None = None) -> None:
+    def __init__(self, keep: int = KEPT_LINES, zone: tzinfo | None = None) -> None:
         self._keep = keep
         self._zone = zone
         self._lines: list[LogLine] = []
@@ -184,6 +195,7 @@ class LogView:
         self.filter_error: str | None = None
         self.total = 0
         self.lost = 0
+        self.passed_over = 0
 
     @property
     def following(self) -> bool:

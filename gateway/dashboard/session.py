@@ -20,8 +20,8 @@ from gateway.dashboard.view import View
 from gateway.logs.ring import LogRecord
 from gateway.metrics.snapshot import ChartData, Snapshot
 
-# As many as the log panel keeps: some minutes of a busy gateway.
-KEPT_LINES = 10_000
+# Nobody waits for the next second of a minute.
+_AGE_STEP_S = 10
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,13 @@ class Stopped:
     def text(self, now_ns: int) -> str:
         """What the banner says."""
         then = self.problem or f"waiting for {self.address.removeprefix('http://')}"
-        return (
-            f"■ gateway stopped {uptime((now_ns - self.since_ns) / SECOND_NS)} ago; {then}; these are its last figures"
-        )
+        return f"■ gateway stopped {_age(now_ns - self.since_ns)} ago; {then}; these are its last figures"
+
+
+def _age(nanoseconds: int) -> str:
+    """In whole seconds, after a minute in steps."""
+    seconds = nanoseconds // SECOND_NS
+    return uptime(seconds if seconds < 60 else seconds // _AGE_STEP_S * _AGE_STEP_S)
 
 
 class Session:
@@ -64,7 +68,7 @@ class Session:
         self._wall_ns_at_zero = wall_ns_at_zero
         self._welcome = welcome
         self._zone = zone
-        self._log = LogView(keep=KEPT_LINES, zone=zone)
+        self._log = LogView(zone=zone)
         self._frozen_log: LogView | None = None
         self._frozen_ns = 0
         self._theme: Theme | None = None
@@ -91,10 +95,10 @@ class Session:
         self._tiles = None
         self._history.update(chart)
 
-    def take_log(self, records: Iterable[LogRecord], lost: int) -> None:
-        """Take new log records, and how many were lost so far before they could be read."""
+    def take_log(self, records: Iterable[LogRecord], lost: int, passed_over: int = 0) -> None:
+        """Take new log records, and how many were lost, and passed over, so far before they could be read."""
         self._log.add(records)
-        self._log.lost = lost
+        self._log.lost, self._log.passed_over = lost, passed_over
         self._is_log_new = not self.frozen
 
     def assume_theme(self, name: str | None) -> None:
@@ -131,12 +135,16 @@ class Session:
         self._is_log_new = False
         return [*self._tiles, *self._banner(size, now_ns)], self._current_theme()
 
+    def banner_s(self, now_ns: int) -> float:
+        """After how many seconds the banner has something else to say."""
+        since_ns = self._frozen_ns if self.stopped is None else self.stopped.since_ns
+        return _AGE_STEP_S if now_ns - since_ns > 60 * SECOND_NS else 1.0
+
     def _banner(self, size: tuple[int, int], now_ns: int) -> list[Tile]:
         if self.stopped is not None:
             return banner(self.stopped.text(now_ns), *size)
         if self.frozen:
-            age = uptime((now_ns - self._frozen_ns) / SECOND_NS)
-            return banner(f"‖ frozen {age} ago; nothing is lost meanwhile; f goes on", *size)
+            return banner(f"‖ frozen {_age(now_ns - self._frozen_ns)} ago; nothing is lost meanwhile; f goes on", *size)
         return []
 
     def _current_theme(self) -> Theme:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from gateway.dashboard.life import Life
+from gateway.dashboard.logview import KEPT_LINES
 from gateway.logs.ring import LogRecord
 from gateway.logs.tail import LogTail
 from gateway.metrics.clock import boottime_ns
@@ -16,7 +17,7 @@ from gateway.serving.processes import is_alive, is_suspended
 from gateway.serving.run_dir import Instance
 
 # The share of a ring that a reader who has time leaves unread.
-_PRESSING = 0.2
+_UNHURRIED = 0.2
 
 
 class FiguresReader:
@@ -56,7 +57,9 @@ class Source:
         """Reads the figures of `instance`; raises MetricsError if they are of another version."""
         self.lost = 0
         """Log records that were overwritten before they could be read, of all gateways so far."""
-        self._lost_before = 0
+        self.passed_over = 0
+        """Log records that were set aside and never asked for, as so many newer ones followed, of all gateways."""
+        self._before = (0, 0)
         self._open(instance)
 
     def _open(self, instance: Instance) -> None:
@@ -64,7 +67,7 @@ class Source:
         self.figures: tuple[Snapshot, ChartData] = (reader.snapshot(), reader.metrics.chart())
         """The figures and the history as they were read last, while the gateway lived."""
         self.instance, self._reader = instance, reader
-        self._tail = LogTail(instance.run_dir, keep=0)
+        self._tail = LogTail(instance.run_dir, keep=KEPT_LINES)
         self.life = Life(instance.pid, instance.process_started)
 
     def read_figures(self) -> None:
@@ -76,13 +79,12 @@ class Source:
     def read_log(self) -> list[LogRecord]:
         """Read the new log records, and return them."""
         records = self._tail.poll()
-        self.lost = self._lost_before + self._tail.lost
+        self.lost, self.passed_over = self._before[0] + self._tail.lost, self._before[1] + self._tail.passed_over
         return records
 
-    @property
-    def is_log_pressing(self) -> bool:
-        """Whether the log has to be read soon, before anything in it is overwritten."""
-        return self._tail.backlog > _PRESSING
+    def set_log_aside(self) -> bool:
+        """Keep the new log records, for `read_log`, from being overwritten; whether that was urgent."""
+        return self._tail.set_aside(_UNHURRIED)
 
     def follow(self, successor: Instance) -> list[LogRecord]:
         """Go on with another gateway: its figures, and its log after what is there and a line that says so.
@@ -92,7 +94,7 @@ class Source:
         before, reader, tail, life = self.instance, self._reader, self._tail, self.life
         records = self.read_log()
         self._open(successor)
-        self._lost_before += tail.lost
+        self._before = self.lost, self.passed_over
         reader.close()
         tail.close()
         life.close()

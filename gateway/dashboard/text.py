@@ -20,7 +20,7 @@ search finds them whichever way they were written.
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 from wcwidth import wcwidth
@@ -85,7 +85,15 @@ def is_narrow(text: str) -> bool:
 
 def cells(text: str) -> int:
     """The width of cleaned text in terminal cells; a combining mark has none."""
-    return len(text) if is_narrow(text) else sum(map(_cells_of, text))
+    if text.isascii() or _NARROW.fullmatch(text) is not None:
+        return len(text)
+    return sum(map(_cells_of, text))
+
+
+def widths(row: Sequence[Segment]) -> list[int]:
+    """The width of each segment in cells. A picture is measured a thousand times, so a row is looked at as a whole."""
+    texts = [text for _, text in row]
+    return list(map(len if is_narrow("".join(texts)) else cells, texts))
 
 
 def cut(text: str, width: int) -> str:
@@ -162,18 +170,18 @@ def right(text: str, width: int) -> str:
 
 def fit(row: Iterable[Segment], width: int) -> Row:
     """The row cut or padded to exactly `width` cells; the padding has the plain role."""
-    fitted: Row = []
-    room = width
-    for role, text in row:
-        # Most texts are ASCII, and a picture is measured a thousand times: without a call.
-        size = len(text) if text.isascii() else cells(text)
-        if size > room:
-            shown = cut(text, room)
-            fitted.append((role, shown))
-            room -= cells(shown)
-            break
-        fitted.append((role, text))
-        room -= size
+    fitted = list(row)
+    sizes = widths(fitted)
+    room = width - sum(sizes)
+    if room < 0:
+        room, kept = width, 0
+        while sizes[kept] <= room:
+            room -= sizes[kept]
+            kept += 1
+        role, text = fitted[kept]
+        shown = cut(text, room)
+        fitted[kept:] = [(role, shown)]
+        room -= cells(shown)
     if room > 0:
         fitted.append(("text", " " * room))
     return fitted
@@ -217,7 +225,7 @@ def _slice(text: str, start: int, stop: int) -> str:
 
 def row_cells(row: Iterable[Segment]) -> int:
     """The width of a row in cells."""
-    return sum(cells(text) for _, text in row)
+    return cells("".join([text for _, text in row]))
 
 
 # The formats of figures and of ticks. Within one format a larger value never reads as a smaller one, and only zero

@@ -1,11 +1,13 @@
 """The loop of the dashboard: look at the run directory, draw, take keys and signals.
 
 Theory of operation. One thread, one poll: for keys, signals, room for output, the end of the gateway, and the next
-instant at which something is due. Two things are due at times. A look, four times a second: it reads the log, because
-a ring forgets, and sees whether the gateway lives; figures are read by every second look, and only when a picture shows
+instant at which something is due. Two things are due at times. A look, four times a second: it reads the log, because a
+ring forgets, and sees whether the gateway lives; figures are read by every fourth look, and only when a picture shows
 them: nobody reads a number that changes more often, and reading and drawing them is most of what a picture costs. A
-picture, when something asks for one: a look, a key, a resize, the age of the banner; `Pace` merges what asks for it.
-Frozen or hidden there are only looks, and fewer of them once the log rests.
+picture, when something asks for one: a look, a key, a resize, the age of the banner; `Pace` merges what asks for it. A
+process that wakes up after a rest has cold caches, so that it costs more to look often than to see much: where lines
+come faster than anybody reads there are two looks a second; frozen there is one, which only keeps the log from being
+overwritten; hidden, where nothing but the log is read, there are two once it rests.
 
 Every way out of the loop is a return or an exception, and the `with` block of `run` restores the terminal on both.
 """
@@ -17,7 +19,7 @@ import signal
 import time
 import warnings
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from termios import error as TermiosError
 from typing import TYPE_CHECKING, Literal
@@ -25,8 +27,9 @@ from typing import TYPE_CHECKING, Literal
 from gateway.dashboard import background
 from gateway.dashboard.bindings import DISPATCH, Action
 from gateway.dashboard.keys import KeyDecoder
+from gateway.dashboard.logview import KEPT_LINES
 from gateway.dashboard.pace import Pace
-from gateway.dashboard.session import KEPT_LINES, Session, Stopped
+from gateway.dashboard.session import Session, Stopped
 from gateway.dashboard.signals import ENDING, Signals
 from gateway.dashboard.source import Source
 from gateway.dashboard.state import Effect
@@ -44,18 +47,18 @@ if TYPE_CHECKING:
 
 FRAMES_PER_SECOND = 4
 _LOOK_S = 1 / FRAMES_PER_SECOND
-_FIGURES_S = 0.5
-# While there is neither a picture nor a log to keep up with. A process that wakes up after a rest has cold caches, and
-# a look then costs 0.3 ms: a thousandth of a core has room for two a second.
+_FIGURES_S = 1.0
+# While there is neither a picture nor a log to keep up with, and while there is more of the log than anybody can read:
+# so many lines at a look, which are a hundred a second, or fifty once there are two looks a second.
 _REST_S = 0.5
-# A frozen picture waits for no log line: they are read when a ring fills, and now and then for the rings that are new.
-_UNHURRIED_S = 3.0
+_FLOOD = 25
+# A frozen picture waits for no log line. Half a second would cost half of what it may, a thousandth of a core.
+_UNHURRIED_S = 1.0
 # Nobody sees more than 40 pictures a second, and a key must show within 50 ms.
 _KEY_S = 0.025
 # A window that is dragged sends hundreds of sizes a second, each of which costs a whole picture. The last one has to be
 # on the screen within 100 ms, of which this leaves 40 for drawing.
 _RESIZE_S = 0.06
-_BANNER_S = 1.0
 _SEARCH_S = 0.5
 # A terminal on the same machine answers within milliseconds. A picture that comes before the answer of one that is far
 # away is painted anew.
@@ -158,7 +161,7 @@ class Viewer:
         self._last_input = time.monotonic()
         self._pace = Pace()
         self._next_look = time.monotonic()
-        self._next_figures = self._next_log = 0.0
+        self._next_figures = self._next_banner = 0.0
         self._hidden = False
         # Another gateway is looked for once ours, which is not our own, is gone; one of another version is left alone.
         self._next_search = 0.0
@@ -166,7 +169,7 @@ class Viewer:
         self._is_spoiled = True
         self._unprinted: deque[LogRecord] = deque(maxlen=KEPT_LINES)
         self._not_printed = 0
-        self._lost_told = 0
+        self._lost_told = self._passed_over_told = 0
         # What the normal screen has to say besides the log, each of it once: a dictionary keeps the order.
         self._notices: dict[str, None] = {}
 
@@ -186,17 +189,17 @@ class Viewer:
         while True:
             now = time.monotonic()
             if now >= self._next_look:
-                is_resting = not self._look(now)
                 # A loop that was held up goes on from here instead of catching up.
-                self._next_look = max(self._next_look + (_REST_S if is_resting else _LOOK_S), now)
+                self._next_look = max(self._next_look + self._look(now), now)
             if self._can_draw and self._pace.is_due(now):
                 self._draw()
             if self._can_print:
                 self._print_log()
             if self._server_exit is not None and self._server_exit() is not None:
                 return "server-ended"
-            is_typed = self._wait()
-            if self._take_signals() or self._take_keys(is_typed):
+            ready = self._wait()
+            is_told_to_end = self._signals.fd in ready and self._take_signals()
+            if is_told_to_end or self._take_keys(self._terminal.input_fd in ready):
                 self._await_answer()
                 return "quit"
 
@@ -218,8 +221,8 @@ class Viewer:
     def _can_print(self) -> bool:
         return self._hidden and bool(self._unprinted or self._notices) and not self._terminal.stalled
 
-    def _wait(self) -> bool:
-        """Wait for a key, a signal, room for output or the next thing that is due; whether something was typed."""
+    def _wait(self) -> Collection[int]:
+        """Wait for a key, a signal, room for output or the next thing that is due; the descriptors that are ready."""
         due = self._next_look
         if self._awaits_theme:
             due = min(due, self._answer_due)
@@ -231,32 +234,30 @@ class Viewer:
         poll = select.poll()
         poll.register(self._terminal.input_fd, select.POLLIN)
         poll.register(self._signals.fd, select.POLLIN)
-        if self._server_exit is None and self._session.stopped is None and self._source.life.fd >= 0:
+        if self._session.stopped is None and self._source.life.fd >= 0:
             poll.register(self._source.life.fd, select.POLLIN)
         if self._terminal.stalled:
             poll.register(self._terminal.output_fd, select.POLLOUT)
         # Rounded up: waking just before the time would mean to wait once more.
-        ready = dict(poll.poll(math.ceil(timeout_s * 1000)))
+        ready = [fd for fd, _ in poll.poll(math.ceil(timeout_s * 1000))]
         if self._terminal.output_fd in ready:
             self._terminal.flush()
         if self._source.life.fd in ready:
             self._next_look = time.monotonic()
-        return self._terminal.input_fd in ready
+        return ready
 
-    def _look(self, now: float) -> bool:
-        """See what is new; whether there is reason to look again soon."""
+    def _look(self, now: float) -> float:
+        """See what is new; in how many seconds to look again."""
         self._terminal.trim()
         if now >= self._answer_lost:
             self._keys.expects_reply = False
-        records: Sequence[LogRecord] = ()
-        is_unhurried = self._session.frozen and not self._hidden
-        is_pressing = is_unhurried and self._source.is_log_pressing
-        if not is_unhurried or is_pressing or now >= self._next_log:
-            self._next_log = now + _UNHURRIED_S
-            records = self._source.read_log()
-            self._take_log(records)
         if self._server_exit is None:
             self._watch(now)
+        if self._session.frozen and not self._hidden:
+            self._ask_for_banner(now)
+            return _LOOK_S if self._source.set_log_aside() else _UNHURRIED_S
+        records = self._source.read_log()
+        self._take_log(records)
         is_live = self._is_live
         is_due = is_live and now >= self._next_figures
         if is_due:
@@ -264,15 +265,20 @@ class Viewer:
             self._next_figures = now + _FIGURES_S - _LOOK_S / 2
             self._source.read_figures()
             self._session.take(*self._source.figures)
-        if is_due or (records and not self._hidden and not is_unhurried):
+        if is_due or (records and not self._hidden):
             self._pace.ask(now, 0.0)
-        elif not self._hidden:
-            # The age that a banner tells.
-            self._pace.ask(now, _BANNER_S)
-        return is_live or (is_pressing if is_unhurried else bool(records))
+        elif self._session.stopped is not None:
+            self._ask_for_banner(now)
+        return _LOOK_S if (is_live or records) and len(records) < _FLOOD else _REST_S
+
+    def _ask_for_banner(self, now: float) -> None:
+        """Have the age in it drawn if it is another one."""
+        if now >= self._next_banner:
+            self._next_banner = now + self._session.banner_s(time.monotonic_ns()) - _LOOK_S / 2
+            self._pace.ask(now, 0.0)
 
     def _take_log(self, records: Sequence[LogRecord]) -> None:
-        self._session.take_log(records, self._source.lost)
+        self._session.take_log(records, self._source.lost, self._source.passed_over)
         self._remember(records)
 
     def _watch(self, now: float) -> None:
@@ -319,6 +325,8 @@ class Viewer:
 
     def _take_keys(self, is_typed: bool) -> bool:
         """Do what the keys say; whether that is to quit, as when the terminal is gone."""
+        if not is_typed and self._keys.timeout_s is None:
+            return False
         data = self._terminal.read() if is_typed else b""
         if (is_typed and not data) or _CTRL_BACKSLASH in data:
             return True
@@ -342,6 +350,7 @@ class Viewer:
                 return self._take_signals()
         if keys:
             self._pace.ask(now, _KEY_S)
+            self._next_banner = now
         if self._is_live and not was_live:
             self._next_look = self._next_figures = now
         return False
@@ -427,9 +436,10 @@ class Viewer:
         color = color_depth(self._environ) != "none"
         lines = list(self._notices)
         self._notices.clear()
-        if self._not_printed:
-            lines.append(f"{self._not_printed} older lines are not shown.")
-            self._not_printed = 0
+        older = self._not_printed + self._source.passed_over - self._passed_over_told
+        if older:
+            lines.append(f"{older} older lines are not shown.")
+            self._not_printed, self._passed_over_told = 0, self._source.passed_over
         if self._source.lost > self._lost_told:
             lines.append(f"{self._source.lost - self._lost_told} lines were overwritten before they could be read.")
             self._lost_told = self._source.lost

@@ -77,6 +77,9 @@ def console_line(time_ns: int, level: str, event: str, fields: Mapping[str, Any]
 
 def visible(text: str) -> str:
     """The text with every control character written as an escape."""
+    # All of them are unprintable in the eyes of Python, which looks five times as fast.
+    if text.isprintable():
+        return text
     return _UNPRINTABLE.sub(_escape, text)
 
 

@@ -15,7 +15,7 @@ _P = TypeVar("_P", bound=ScalarPoint | StepPoint)
 
 
 class Chart:
-    """Keeps what it has decoded, the last 3,600 samples and 181 steps; a call decodes only what is new."""
+    """Keeps what it has decoded, of the newest 3,600 samples and 181 steps; a call decodes only what is new."""
 
     def __init__(self, history: History) -> None:
         self._scalars = _Trail(history.samples, history.sample, _scalar_point, history.first_sample(), SAMPLES)
@@ -60,11 +60,9 @@ class _Trail(Generic[_R, _P]):
                 self._points.append(self._difference(record, self._last))
                 self._last = record
         self._next = numbers.stop
-        # A few at a time, so that what is kept hardly ever grows.
-        if len(self._points) > self._length * 9 // 8:
-            del self._points[: -self._length]
-        start = bisect_right(self._points, time_ns, key=_time_ns)
-        return self._points[max(start, len(self._points) - self._length) :]
+        # On every call: what would be left for later would be as much again as what is shown.
+        del self._points[: -self._length]
+        return self._points[bisect_right(self._points, time_ns, key=_time_ns) :]
 
 
 def _time_ns(point: ScalarPoint | StepPoint) -> int:

@@ -80,7 +80,7 @@ def between_lines(codes: set[CodeType], at: list[int], act: Callable[[], None]) 
 
 
 WRITER = {RingWriter.append.__code__}
-READER = {function.__code__ for function in (RingReader.read_new, RingReader._copy, RingReader._is_given_up)}
+READER = {function.__code__ for function in (RingReader.copy_new, RingReader._whole, RingReader._is_given_up)}
 
 lines = st.lists(st.integers(1, 60), max_size=12)
 

@@ -122,6 +122,20 @@ def test_lost_records_of_both_are_counted(gateways: list[Gateway]) -> None:
     assert source.lost == 60
 
 
+def test_a_log_that_is_set_aside_is_read_later(gateways: list[Gateway]) -> None:
+    """Nothing of it is lost: of more than a panel keeps, the oldest lines are counted instead of read."""
+    source = Source(gateways[0].instance())
+    assert len(source.read_log()) == 3
+    assert not source.set_log_aside()
+    for _ in range(80):
+        gateways[0].log(150)
+        assert source.set_log_aside()
+    assert len(source.read_log()) == 12_000 - 1950
+    assert (source.lost, source.passed_over) == (0, 1950)
+    source.follow(gateways[1].instance())
+    assert (source.lost, source.passed_over) == (0, 1950)
+
+
 def test_a_successor_of_another_version_is_refused(gateways: list[Gateway]) -> None:
     """It says what is wrong, and everything stays as it is."""
     source = Source(gateways[0].instance())

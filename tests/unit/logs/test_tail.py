@@ -30,7 +30,6 @@ def test_files_are_merged_in_time_order_and_new_ones_are_picked_up(tmp_path: Pat
     ]
     write(RingWriter.create(tmp_path / "worker-1.log", pid=3), 40, "d")
     assert [record.event for record in tail.poll()] == ["d"]
-    assert [record.event for record in tail.records] == ["a", "b", "c", "d"]
     tail.close()
 
 
@@ -48,17 +47,42 @@ def test_an_unchanged_folder_is_not_listed_again(tmp_path: Path, monkeypatch: py
     assert [record.event for record in tail.poll()] == ["b"]
 
 
-def test_only_so_many_are_kept(tmp_path: Path) -> None:
-    """The tail keeps the latest records only, and a full round that was missed is counted as lost."""
-    tail = LogTail(tmp_path, keep=2)
+def test_what_is_set_aside_is_not_overwritten(tmp_path: Path) -> None:
+    """A reader without haste copies a ring that fills up, and reads it later; a ring that does not is left alone."""
+    tail = LogTail(tmp_path)
     writer = RingWriter.create(tmp_path / "worker-0.log", pid=1, capacity=4)
-    write(writer, 0, "first")
-    tail.poll()
+    for number in range(8):
+        assert tail.set_aside(0.5) == (number in (3, 6))
+        write(writer, number, f"e{number}")
+    assert [record.event for record in tail.poll()] == [f"e{number}" for number in range(8)]
+    assert (tail.poll(), tail.lost, tail.passed_over) == ([], 0, 0)
+
+
+def test_only_so_many_are_set_aside(tmp_path: Path) -> None:
+    """The oldest of them are passed over, and counted, once there are enough without them."""
+    tail = LogTail(tmp_path, keep=3)
+    writer = RingWriter.create(tmp_path / "worker-0.log", pid=1, capacity=4)
+    for number in range(6):
+        write(writer, number, f"e{number}")
+        tail.set_aside(0.4)
+    assert [record.event for record in tail.poll()] == ["e2", "e3", "e4", "e5"]
+    assert (tail.lost, tail.passed_over) == (0, 2)
+
+
+def test_a_full_round_that_was_missed_is_lost(tmp_path: Path) -> None:
+    """What was overwritten before it was read is counted, a record that is no record too."""
+    tail = LogTail(tmp_path)
+    path = tmp_path / "worker-0.log"
+    writer = RingWriter.create(path, pid=1, capacity=4)
     for number in range(10):
         write(writer, number, f"e{number}")
     assert len(tail.poll()) == 4
-    assert [record.event for record in tail.records] == ["e8", "e9"]
-    assert tail.lost == 6
+    write(writer, 11, "torn")
+    octets = bytearray(path.read_bytes())
+    at = octets.index(b"torn")
+    octets[at : at + 4] = b"TORN"
+    path.write_bytes(octets)
+    assert (tail.poll(), tail.lost) == ([], 1)
 
 
 def test_a_file_that_goes_is_read_to_its_end(tmp_path: Path) -> None:
@@ -70,6 +94,7 @@ def test_a_file_that_goes_is_read_to_its_end(tmp_path: Path) -> None:
     for number in range(3):
         write(writer, number, f"e{number}")
     path.unlink()
+    assert tail.set_aside(1.0) is False
     assert [record.event for record in tail.poll()] == ["e1", "e2"]
     tmp_path.joinpath("gone").mkdir()
     assert (tail.poll(), tail.lost) == ([], 1)

@@ -52,7 +52,8 @@ class WorkerServer(MPServer):
     """Serves on listening sockets, one for each worker; workers send their pid, as 8 bytes, into `ready` when they are.
 
     `prepare_reload` is called before workers are replaced; it returns the seconds after which a worker that was told to
-    end is killed, as `workers_kill_timeout` says at first, or raises ReloadRefused. `gave_up` tells of a crash loop.
+    end is killed, as `workers_kill_timeout` says at first, or raises ReloadRefused. `abandon_reload` is called if a
+    worker then cannot start. `gave_up` tells of a crash loop.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class WorkerServer(MPServer):
         listeners: Sequence[socket.socket],
         ready: Connection,
         prepare_reload: Callable[[], int],
+        abandon_reload: Callable[[], None],
         **options: Any,
     ) -> None:
         super().__init__("gateway", workers=len(listeners), **options)
@@ -68,6 +70,7 @@ class WorkerServer(MPServer):
         self._listeners = listeners
         self._ready = ready
         self._prepare_reload = prepare_reload
+        self._abandon_reload = abandon_reload
         self._spawn: Callable[[int], WorkerProcess] = lambda index: self._spawn_worker(index, None, None)
         self._to_replace: list[int] = []
         self._incoming: WorkerProcess | None = None
@@ -137,6 +140,7 @@ class WorkerServer(MPServer):
             elif incoming.inner.exitcode is not None or time.monotonic() - incoming.birth > _READY_WITHIN_S:
                 self._incoming = None
                 self._to_replace = []
+                self._abandon_reload()
                 self._end(incoming)
                 log.error("reload given up, the old workers stay", **_end_of(incoming))
         if self._incoming is None and self._to_replace:

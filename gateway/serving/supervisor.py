@@ -142,7 +142,10 @@ def supervise(
     ready, tell_ready = multiprocessing.Pipe(duplex=False)
     loader = WorkerLoader(settings, run_dir, quiet=quiet, format_=format_, ready=tell_ready)
 
+    proven = settings
+
     def read_settings_again() -> int:
+        nonlocal proven
         try:
             found = reload()
             if bool(found.server.tls_cert) != bool(settings.server.tls_cert):
@@ -156,9 +159,14 @@ def supervise(
             raise ReloadRefused(str(error)) from None
         for warning in found.warnings:
             log.warning(warning)
-        loader.settings = found
+        proven, loader.settings = loader.settings, found
         use_tls(found)
         return _kill_after_s(found)
+
+    def take_proven_settings() -> None:
+        """A worker that is replaced later gets what is known to work."""
+        loader.settings = proven
+        use_tls(proven)
 
     def use_tls(found: Settings) -> None:
         """The files may be others now, also behind a link of the same name."""
@@ -171,6 +179,7 @@ def supervise(
         listeners,
         ready,
         read_settings_again,
+        take_proven_settings,
         address=settings.server.host,
         port=settings.server.port,
         interface=Interfaces.ASGI,

@@ -284,14 +284,21 @@ def test_workers_that_cannot_start_are_a_crash_loop(tmp_path: Path):
 
 
 def test_a_reload_whose_worker_cannot_start_leaves_the_old_one(tmp_path: Path):
-    """Whatever the reason, a worker that serves is not given up for one that does not."""
+    """Whatever the reason, a worker that serves is not given up for one that does not; nor its settings, later on."""
+    file = tmp_path / "test.toml"
     with running_gateway(tmp_path) as gateway:
         before = workers(gateway)
-        (gateway.run_dir / "slots.lock").unlink()
-        (gateway.run_dir / "slots.lock").mkdir()
+        locks = gateway.run_dir / "slots.lock"
+        locks.rename(gateway.run_dir / "moved")
+        locks.mkdir()
+        file.write_text('[[keys]]\nname = "new"\nkey = "a-key-for-clients"\n')
         gateway.process.send_signal(signal.SIGHUP)
         eventually(lambda: said(gateway, "reload given up, the old workers stay"), "the end of the reload")
         assert workers(gateway) == before
+        locks.rmdir()
+        (gateway.run_dir / "moved").rename(locks)
+        os.kill(before.pop(), signal.SIGKILL)
+        eventually(lambda: said(gateway, "worker ended, it is replaced"), "the replacement")
         with Load(gateway).running() as load:
             eventually(lambda: load.answered >= 5, "an answer")
     assert load.failures == []

@@ -40,6 +40,9 @@ _ONLY_PASSED_ON: dict[str, tuple[Dialect, ...]] = {
 # The version that the official SDKs send; a client that sends its own keeps it.
 _ANTHROPIC_VERSION = (b"anthropic-version", b"2023-06-01")
 
+# Anthropic's list has pages of 20 models unless it is asked for more, and 1,000 is the most.
+_WHOLE_LIST = "?limit=1000"
+
 # A client sends the same headers again and again. Those that never come again, because they carry an id of the request,
 # must not fill the memory.
 _MOST_KEPT = 256
@@ -67,7 +70,7 @@ class ProviderClient:
         self._key = provider.api_key.reveal().encode() if provider.api_key is not None else b""
         base = provider.base_url or _NOWHERE
         self._urls = {dialect.name: httpx.URL(base + dialect.upstream_path) for dialect in self.dialects}
-        self._models_url = httpx.URL(base + "/models")
+        self._models_url = httpx.URL(base + "/models" + (_WHOLE_LIST if provider.kind == "anthropic" else ""))
         self._own_headers = _own_headers(provider, self._models_url)
         self._own_names = frozenset(name for name, _ in self._own_headers)
         self.prepared: dict[tuple[object, ...], httpx.Request] = {}

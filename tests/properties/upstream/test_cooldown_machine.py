@@ -34,6 +34,7 @@ class CooldownMachine(RuleBasedStateMachine):
         self.in_a_row: dict[Key, int] = {}
         # Tries in flight that began although their circuit had opened, because nothing kept them from it.
         self.free: dict[Key, set[int]] = {}
+        self.in_flight: dict[int, Place] = {}
         cooldown = CooldownSettings(failures=FAILURES, rest_s=REST_S, max_rest_s=MAX_REST_S)
         self.cooldown = Cooldown(cooldown, lambda: self.now, self)
 
@@ -54,6 +55,7 @@ class CooldownMachine(RuleBasedStateMachine):
         """A try begins, whether the place rests or not: there may be nothing else."""
         rested = self.cooldown.rests(*place)
         number = self.cooldown.begin(*place)
+        self.in_flight[number] = place
         for key in keys_of(place):
             if self.has_opened(key) and not rested:
                 self.free.setdefault(key, set()).add(number)
@@ -66,6 +68,7 @@ class CooldownMachine(RuleBasedStateMachine):
         """The provider answers."""
         number, place = started
         self.cooldown.answered(number, *place)
+        self.forget(number)
         for key in keys_of(place):
             self.close(key)
         assert not self.cooldown.rests(*place), "it rests although it works"
@@ -107,6 +110,7 @@ class CooldownMachine(RuleBasedStateMachine):
         self.free.pop(key, None)
 
     def forget(self, number: int) -> None:
+        del self.in_flight[number]
         for tries in self.free.values():
             tries.discard(number)
 
@@ -117,15 +121,18 @@ class CooldownMachine(RuleBasedStateMachine):
 
     @invariant()
     def only_those_that_keep_failing_rest(self) -> None:
-        """And never longer than the bound, unless a probe is in flight."""
+        """And never longer than the bound, unless a try is in flight, which may be the probe of any circuit there."""
         for place in ALL_PLACES:
             opened = [key for key in keys_of(place) if self.has_opened(key)]
             if not opened:
                 assert not self.cooldown.rests(*place)
-            elif not any(self.free.get(key) for key in opened):
+            else:
                 until = max(self.board[key][1] for key in opened)
                 assert until <= self.now + MAX_REST_S
-                assert self.cooldown.rests(*place) == (self.now < until)
+                if self.now < until:
+                    assert self.cooldown.rests(*place)
+                elif not any(key in keys_of(other) for key in opened for other in self.in_flight.values()):
+                    assert not self.cooldown.rests(*place)
 
     @invariant()
     def the_board_shows_what_is(self) -> None:

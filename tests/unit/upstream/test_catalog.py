@@ -43,6 +43,14 @@ async def test_configured_names_come_first_and_listed_ones_if_they_would_be_rout
     assert [(entry.id, entry.provider) for entry in entries] == [("mine", "other"), ("echo", "echo"), ("gpt-5", "up")]
 
 
+async def test_a_provider_is_asked_for_all_of_its_models():
+    """Anthropic's list comes in pages of 20 unless it is asked for more; OpenAI's has no pages."""
+    gateway = Gateway(lambda _: listing())
+    await gateway.services.catalog.entries()
+    asked = [str(request.url) for request, _ in gateway.transport.requests]
+    assert sorted(asked) == ["http://down.invalid/v1/models?limit=1000", "http://up.invalid/v1/models"]
+
+
 async def test_a_provider_that_cannot_be_asked_is_left_out():
     """Refused, broken, an error status, or no JSON: the rest of the list stands."""
     answers = [httpx.ConnectError("no"), response(b"<html>"), response(b"{}", status=500), response(b'{"data": 1}')]

@@ -17,6 +17,7 @@ import select
 import signal
 import termios
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
@@ -129,6 +130,16 @@ class Terminal:
             return os.read(self.input_fd, _READ)
         except OSError:
             return b""
+
+    def read_until(self, is_enough: Callable[[bytes], bool], seconds: float) -> None:
+        """Hand over what is typed until it is enough, for that long at most; nothing once the terminal is gone."""
+        deadline = time.monotonic() + seconds
+        readable = select.poll()
+        readable.register(self.input_fd, select.POLLIN)
+        while readable.poll(max(0.0, deadline - time.monotonic()) * 1000):
+            data = self.read()
+            if not data or is_enough(data) or time.monotonic() >= deadline:
+                return
 
     @property
     def stalled(self) -> bool:

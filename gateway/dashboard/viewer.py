@@ -388,17 +388,12 @@ class Viewer:
 
     def _await_answer(self) -> None:
         """What the terminal was asked must not be answered to whoever has it next."""
-        if not (self._keys.expects_reply and self._terminal.entered):
-            return
-        poll = select.poll()
-        poll.register(self._terminal.input_fd, select.POLLIN)
-        until = time.monotonic() + _ANSWER_S
-        while self._keys.expects_reply and (left := until - time.monotonic()) > 0:
-            if poll.poll(left * 1000):
-                data = self._terminal.read()
-                if not data:
-                    return
-                self._keys.feed(data, 0.0)
+        if self._keys.expects_reply and self._terminal.entered:
+            self._terminal.read_until(self._is_answered, _ANSWER_S)
+
+    def _is_answered(self, data: bytes) -> bool:
+        self._keys.feed(data, 0.0)
+        return not self._keys.expects_reply
 
     def _suspend(self, number: int) -> None:
         self._await_answer()

@@ -64,6 +64,26 @@ def test_leave_puts_back_what_enter_changed(pair: Pair) -> None:
     assert pair.read() == b""
 
 
+def test_an_answer_is_read_to_its_end_and_no_further(pair: Pair) -> None:
+    """What comes until it is enough is handed over and is gone; without anything it is over when the time is."""
+    with pair.terminal as terminal:
+        os.write(pair.main, b"first")
+        got: list[bytes] = []
+
+        def is_enough(data: bytes) -> bool:
+            got.append(data)
+            if len(got) == 1:
+                os.write(pair.main, b"second")
+            return len(got) == 2
+
+        terminal.read_until(is_enough, 60.0)
+        assert got == [b"first", b"second"]
+        os.write(pair.main, b"third")
+        assert terminal.read() == b"third"
+        terminal.read_until(is_enough, 0.0)
+        assert len(got) == 2
+
+
 def test_it_can_be_taken_again(pair: Pair) -> None:
     """Suspend and resume: enter and leave in turn, and twice each, end with the first settings."""
     for _ in range(3):

@@ -56,6 +56,34 @@ def serve(
     return 0
 
 
+def demo(port: int, environ: Mapping[str, str]) -> int:
+    """Run a gateway with its dashboard and synthetic traffic until it is stopped; returns the exit code.
+
+    Raises ServeError. Neither the network nor a key nor a configuration file takes part.
+    """
+    from gateway.demo.process import SyntheticTraffic
+    from gateway.demo.settings import LABEL, demo_settings
+    from gateway.serving import supervisor
+
+    _open_closed_streams()
+    with SyntheticTraffic() as traffic:
+        reload = partial(demo_settings, traffic.provider_port)
+        settings = reload()
+        address = supervisor.claim_address(settings.server.host, port, environ)
+        settings = supervisor.listening_at(settings, address)
+        _, *welcome, _ = greeting(settings).splitlines()
+        # Outside of it, because an end of the traffic ends its requests, which the server would wait for.
+        with supervisor.DetachedSupervisor(settings, environ=environ, reload=reload, label=LABEL) as server:
+            os.nice(_NICENESS)
+            with traffic:
+                traffic.start(address)
+                _show(server.instance, environ, server_exit=server.exit_code, welcome=welcome)
+            code = server.exit_code()
+            if code:
+                raise ServeError(f"The server ended with code {code}. {server.last_words()}")
+    return 0
+
+
 def run_top(run_dir: Path | None, once: bool, format: str, environ: Mapping[str, str]) -> int:  # noqa: A002
     """Look at a running gateway; returns the exit code, raises ConfigError, or ServeError if it does not run.
 

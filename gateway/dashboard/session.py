@@ -52,6 +52,7 @@ class Session:
         memory_bytes: int,
         wall_ns_at_zero: int,
         zone: tzinfo | None = None,
+        label: str = "",
         welcome: Sequence[str] = (),
         owns_gateway: bool = False,
     ) -> None:
@@ -59,6 +60,8 @@ class Session:
         self.ui = Ui(owns_gateway=owns_gateway)
         self.stopped: Stopped | None = None
         """That the gateway is gone, None while it lives."""
+        self.label = label
+        """What the figures are, if they are no real ones."""
         self._environ = environ
         self._memory_bytes = memory_bytes
         self._wall_ns_at_zero = wall_ns_at_zero
@@ -151,5 +154,6 @@ class Session:
             wall_ns_at_zero=self._wall_ns_at_zero,
             zone=self._zone,
             stopped=self.stopped is not None,
+            label=self.label,
             welcome=self._welcome,
         )

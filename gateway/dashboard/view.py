@@ -23,8 +23,9 @@ class View:
     """Everything that a picture is made of.
 
     `memory_bytes` is the memory of the host; `worker_rates` are requests a second by slot; `stopped` tells that the
-    gateway is gone; `welcome` are lines for a gateway that has served nothing yet; `wall_ns_at_zero` is the Unix time
-    in nanoseconds at instant 0 of the history's clock, and times of day are those of `zone`, None for the local one.
+    gateway is gone, and `label` what its figures are if they are no real ones; `welcome` are lines for a gateway that
+    has served nothing yet; `wall_ns_at_zero` is the Unix time in nanoseconds at instant 0 of the history's clock, and
+    times of day are those of `zone`, None for the local one.
     """
 
     snapshot: Snapshot
@@ -35,6 +36,7 @@ class View:
     memory_bytes: int
     worker_rates: Mapping[int, float] = field(default_factory=dict)
     stopped: bool = False
+    label: str = ""
     welcome: Sequence[str] = ()
     wall_ns_at_zero: int = 0
     zone: tzinfo | None = None

@@ -205,8 +205,11 @@ class DetachedSupervisor:
     # What a person at the terminal types who does not want to wait.
     _CUTTING = (signal.SIGINT, signal.SIGQUIT)
 
-    def __init__(self, settings: Settings, *, environ: Mapping[str, str], reload: Callable[[], Settings]) -> None:
+    def __init__(
+        self, settings: Settings, *, environ: Mapping[str, str], reload: Callable[[], Settings], label: str = ""
+    ) -> None:
         self._settings = settings
+        self._label = label
         self._environ = environ
         self._reload = reload
         self._process: SpawnProcess | None = None
@@ -241,6 +244,7 @@ class DetachedSupervisor:
             address=address_of(self._settings),
             workers=self._settings.server.workers,
             now=time.time(),
+            label=self._label,
         )
 
     def exit_code(self) -> int | None:

@@ -1,7 +1,13 @@
 """The settings as text for people, with secrets masked: what `gateway check` prints."""
 
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
 from gateway.config.settings import Model, Provider, Settings
 from gateway.logs.render import visible
+
+if TYPE_CHECKING:
+    from gateway.probe import Answer
 
 
 def describe_settings(settings: Settings) -> str:
@@ -14,6 +20,19 @@ def describe_settings(settings: Settings) -> str:
         or [("none", "every client is let in")],
     }
     return "\n\n".join("\n".join([title, *_aligned(rows)]) for title, rows in sections.items())
+
+
+def describe_answers(answers: "Iterable[Answer]") -> str:
+    """A section of the same form: which providers answer, how fast and with how many models, or why not."""
+    rows: list[tuple[str, ...]] = [
+        (
+            answer.provider,
+            f"{answer.seconds * 1e3:.0f} ms",
+            f"fails: {answer.problem}" if answer.problem else f"answers, {answer.models} models",
+        )
+        for answer in answers
+    ]
+    return "\n".join(["probe", *_aligned(rows or [("none", "there is no provider to ask but the built-in one")])])
 
 
 def _settings(settings: Settings) -> list[tuple[str, ...]]:

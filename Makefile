@@ -82,8 +82,11 @@ viewer: $(VENV)/test.stamp ## measure what the dashboard costs and how quick it 
 pictures: $(VENV)/test.stamp ## make the pictures of README and docs from a real run (about seven minutes)
 	@$(BIN)/python docs/make_pictures.py
 
-docs: $(VENV)/test.stamp ## write the parts of the documentation that come from the code
-	@$(BIN)/python docs/make_keys.py
+generate: $(VENV)/test.stamp ## write the parts of the documentation that come from the code
+	@$(BIN)/python docs/generate.py
+
+docs: generate $(VENV)/docs.stamp ## build the documentation as a site, strictly, into site/
+	@$(BIN)/mkdocs build --strict --quiet
 
 hang-up: $(VENV)/test.stamp ## measure how soon a provider sees that a client hung up
 	@$(BIN)/python benchmarks/hang_up.py
@@ -111,7 +114,7 @@ clients: $(VENV)/test.stamp ## run real coding agents through the gateway, over 
 
 lock: $(VENV)/test.stamp ## resolve the dependencies anew: exact versions and hashes, no addresses
 	@$(BIN)/python -m pip install --quiet uv
-	@for set in "run --extra build" "test --extra test --extra bench --extra build" "peers --extra peers --extra build"; do set -- $$set; name=$$1; shift; \
+	@for set in "run --extra build" "test --extra test --extra bench --extra build" "peers --extra peers --extra build" "docs --extra docs --extra build"; do set -- $$set; name=$$1; shift; \
 	  $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-annotate --no-header pyproject.toml $$@ -o requirements/$$name.lock; done
 

@@ -12,7 +12,8 @@ ALONE = $(if $(shell $(UNSHARE) echo yes 2>/dev/null),$(UNSHARE) sh -c 'ip link 
 .PHONY: help run test test-all pytest lint types imports unit properties regressions e2e bench peers peers-install bench-guard scale viewer pictures docs hang-up reconcile torture mutation real-model agents clients dist lock clean generate demo
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+	@awk -F ':.*## ' '/^[a-z][a-z0-9 -]*:.*## / { n = split($$1, names, " "); \
+	  for (i = 1; i <= n; i++) printf "%-16s%s\n", names[i], $$2 }' $(MAKEFILE_LIST)
 
 run: $(VENV)/run.stamp ## install, and start the gateway with its dashboard
 	@$(BIN)/gateway serve --dashboard

@@ -39,6 +39,8 @@ _WORDS = {
     "providers.api_key_env": "the name of the variable that holds the key",
     "providers.api_key_file": "a file that holds the key, relative to the configuration file",
     "providers.transport": "`httpcore` for HTTP/2 and proxies, which costs 40 times as much CPU",
+    "providers.client_key": "the key of that certificate",
+    "cooldown.max_rest_s": "the longest rest",
     "models.name": "what clients ask for: a name, or a pattern with `*`",
     "models.targets": "who serves it, in this order",
     "models.strategy": "`ordered`: the next target only if this one fails; `weighted`: shared by weight, then the rest",
@@ -48,6 +50,7 @@ _WORDS = {
     "keys.name": "what you call the client",
     "keys.key": "the key itself; `gateway check` warns",
     "keys.key_env": "the name of the variable that holds the key",
+    "keys.key_file": "a file that holds the key, relative to the configuration file",
     "keys.sha256": "what `printf %s KEY | sha256sum` prints",
 }
 

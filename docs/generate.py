@@ -172,7 +172,8 @@ def _commands() -> Iterator[tuple[str, click.Command]]:
 
 
 def _help(command: click.Command) -> str:
-    parent = click.Context(cli, info_name="gateway", terminal_width=_HELP_COLUMNS, max_content_width=_HELP_COLUMNS)
+    # Its settings name the options for help, which click keeps with the command from the first time on.
+    parent = click.Context(cli, info_name="gateway", max_content_width=_HELP_COLUMNS, **cli.context_settings)
     context = click.Context(command, parent, command.name, terminal_width=_HELP_COLUMNS)
     return command.get_help(context)
 

@@ -252,8 +252,7 @@ def _probe(settings: "Settings") -> int:
     """Print a line for each provider that is not built in; returns the exit code."""
     import asyncio
 
-    from gateway.config.describe import describe_answers
-    from gateway.probe import probe
+    from gateway.probe import describe_answers, probe
 
     answers = asyncio.run(probe(settings))
     click.echo(f"\n{describe_answers(answers)}")

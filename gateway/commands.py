@@ -6,6 +6,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -33,9 +34,19 @@ _STDERR: Final = 2
 
 
 def serve(
-    settings: "Settings", *, dashboard: bool, environ: Mapping[str, str], reload: Callable[[], "Settings"]
+    settings: "Settings",
+    *,
+    dashboard: bool,
+    environ: Mapping[str, str],
+    reload: Callable[[], "Settings"],
+    label: str = "",
+    beside: Callable[[str], AbstractContextManager[object]] = nullcontext,
 ) -> int:
-    """Run the gateway until it is stopped; returns the exit code, raises ServeError."""
+    """Run the gateway until it is stopped; returns the exit code, raises ServeError.
+
+    With the dashboard, `label` says what the figures are if they are no real ones, and the context that `beside` makes
+    of the gateway's address is open for as long as it is shown.
+    """
     from gateway.serving import supervisor
 
     _open_closed_streams()
@@ -45,11 +56,12 @@ def serve(
     if not dashboard:
         sys.stderr.write(greeting(settings))
         return supervisor.serve_in_foreground(settings, environ=environ, reload=reload)
-    with supervisor.DetachedSupervisor(settings, environ=environ, reload=reload) as server:
+    with supervisor.DetachedSupervisor(settings, environ=environ, reload=reload, label=label) as server:
         os.nice(_NICENESS)
         # The screen shows the address and a request to try by itself.
         _, *welcome, _ = greeting(settings).splitlines()
-        _show(server.instance, environ, server_exit=server.exit_code, welcome=welcome)
+        with beside(server.instance.address):
+            _show(server.instance, environ, server_exit=server.exit_code, welcome=welcome)
         code = server.exit_code()
         if code:
             raise ServeError(f"The server ended with code {code}. {server.last_words()}")
@@ -63,25 +75,10 @@ def demo(port: int, environ: Mapping[str, str]) -> int:
     """
     from gateway.demo.process import SyntheticTraffic
     from gateway.demo.settings import LABEL, demo_settings
-    from gateway.serving import supervisor
 
-    _open_closed_streams()
-    with SyntheticTraffic() as traffic:
-        reload = partial(demo_settings, traffic.provider_port)
-        settings = reload()
-        address = supervisor.claim_address(settings.server.host, port, environ)
-        settings = supervisor.listening_at(settings, address)
-        _, *welcome, _ = greeting(settings).splitlines()
-        # Outside of it, because an end of the traffic ends its requests, which the server would wait for.
-        with supervisor.DetachedSupervisor(settings, environ=environ, reload=reload, label=LABEL) as server:
-            os.nice(_NICENESS)
-            with traffic:
-                traffic.start(address)
-                _show(server.instance, environ, server_exit=server.exit_code, welcome=welcome)
-            code = server.exit_code()
-            if code:
-                raise ServeError(f"The server ended with code {code}. {server.last_words()}")
-    return 0
+    traffic = SyntheticTraffic()
+    reload = partial(demo_settings, traffic.provider_port, port)
+    return serve(reload(), dashboard=True, environ=environ, reload=reload, label=LABEL, beside=traffic.sent_to)
 
 
 def run_top(run_dir: Path | None, once: bool, format: str, environ: Mapping[str, str]) -> int:  # noqa: A002

@@ -2,12 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import msgspec
 
 from gateway.config import Settings
+from gateway.config.describe import aligned
 from gateway.errors import RequestError
 from gateway.upstream.client import Upstreams
 from gateway.upstream.provider import ProviderClient, TransportFactory
@@ -58,3 +59,16 @@ async def _ask(client: ProviderClient, clock: Callable[[], float], patience_s: f
     except (msgspec.DecodeError, UnicodeDecodeError):
         return Answer(client.name, clock() - began, problem="What it answers is no list of models.")
     return Answer(client.name, clock() - began, models=len(listing.data))
+
+
+def describe_answers(answers: Iterable[Answer]) -> str:
+    """A section of what `gateway check` prints: who answers, how fast and with how many models, or why not."""
+    rows: list[tuple[str, ...]] = [
+        (
+            answer.provider,
+            f"{answer.seconds * 1e3:.0f} ms",
+            f"fails: {answer.problem}" if answer.problem else f"answers, {answer.models} models",
+        )
+        for answer in answers
+    ]
+    return "\n".join(["probe", *aligned(rows or [("none", "there is no provider to ask but the built-in one")])])

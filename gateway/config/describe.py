@@ -1,13 +1,7 @@
 """The settings as text for people, with secrets masked: what `gateway check` prints."""
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
-
 from gateway.config.settings import Model, Provider, Settings
 from gateway.logs.render import visible
-
-if TYPE_CHECKING:
-    from gateway.probe import Answer
 
 
 def describe_settings(settings: Settings) -> str:
@@ -19,20 +13,7 @@ def describe_settings(settings: Settings) -> str:
         "keys": [(key.name, f"sha256 {key.digest.hex()[:8]}…") for key in settings.keys]
         or [("none", "every client is let in")],
     }
-    return "\n\n".join("\n".join([title, *_aligned(rows)]) for title, rows in sections.items())
-
-
-def describe_answers(answers: "Iterable[Answer]") -> str:
-    """A section of the same form: which providers answer, how fast and with how many models, or why not."""
-    rows: list[tuple[str, ...]] = [
-        (
-            answer.provider,
-            f"{answer.seconds * 1e3:.0f} ms",
-            f"fails: {answer.problem}" if answer.problem else f"answers, {answer.models} models",
-        )
-        for answer in answers
-    ]
-    return "\n".join(["probe", *_aligned(rows or [("none", "there is no provider to ask but the built-in one")])])
+    return "\n\n".join("\n".join([title, *aligned(rows)]) for title, rows in sections.items())
 
 
 def _settings(settings: Settings) -> list[tuple[str, ...]]:
@@ -63,7 +44,8 @@ def _model(model: Model) -> tuple[str, ...]:
     return model.name, model.strategy, ", ".join(targets)
 
 
-def _aligned(table: list[tuple[str, ...]]) -> list[str]:
+def aligned(table: list[tuple[str, ...]]) -> list[str]:
+    """Indented lines of the rows, whose cells stand below each other; what a terminal would obey is made visible."""
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     return [
         "  " + "  ".join(f"{visible(cell):<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()

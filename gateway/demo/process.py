@@ -6,8 +6,10 @@ import os
 import random
 import signal
 import socket
-from multiprocessing.context import SpawnProcess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
+from urllib.parse import urlsplit
 
 from gateway.demo.client import send, until_ready
 from gateway.demo.provider import answer
@@ -22,45 +24,39 @@ _STOP_S: Final = 5.0
 
 
 class SyntheticTraffic:
-    """A context manager, which may be entered again: on exit the traffic ends.
-
-    `provider_port` is where the synthetic provider listens on loopback, from the constructor on. Raises ServeError at
-    the exit if the traffic has ended before.
-    """
+    """A provider that listens on loopback at `provider_port` from the constructor on, and the clients that ask it."""
 
     def __init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.provider_port: int = self._listener.getsockname()[1]
-        self._process: SpawnProcess | None = None
 
-    def start(self, address: tuple[str, int]) -> None:
-        """Start the child; requests come as soon as the gateway at `address` is ready."""
-        self._process = multiprocessing.get_context("spawn").Process(
+    @contextmanager
+    def sent_to(self, address: str) -> Iterator[None]:
+        """Keep the traffic going for as long as the context is open, from a child process, through a gateway.
+
+        Requests come as soon as the gateway at that URL is ready. Raises ServeError in the end if the traffic has ended
+        before. To be entered once.
+        """
+        process = multiprocessing.get_context("spawn").Process(
             target=_run, args=(self._listener, address), name="gateway-demo-traffic", daemon=True
         )
-        self._process.start()
+        process.start()
         # From here on the provider is there for as long as the child is.
         self._listener.close()
-
-    def __enter__(self) -> "SyntheticTraffic":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._listener.close()
-        process, self._process = self._process, None
-        if process is None:
-            return
-        failed = not process.is_alive()
-        process.terminate()
-        process.join(_STOP_S)
-        if process.is_alive():
-            process.kill()
-            process.join()
-        if failed:
+        try:
+            yield
+        finally:
+            has_failed = not process.is_alive()
+            process.terminate()
+            process.join(_STOP_S)
+            if process.is_alive():
+                process.kill()
+                process.join()
+        if has_failed:
             raise ServeError(f"The synthetic traffic ended by itself, with code {process.exitcode}.")
 
 
-def _run(listener: socket.socket, address: tuple[str, int]) -> None:
+def _run(listener: socket.socket, address: str) -> None:
     # Away from the terminal: its Ctrl-C is for the parent, which then ends this process.
     os.setsid()
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -71,7 +67,10 @@ def _run(listener: socket.socket, address: tuple[str, int]) -> None:
     nowhere = os.open(os.devnull, os.O_RDWR)
     for fd in (0, 1, 2):
         os.dup2(nowhere, fd)
-    asyncio.run(_generate(listener, *address, random.Random(_SEED)))
+    url = urlsplit(address)
+    assert url.hostname is not None, "a gateway has an address"
+    assert url.port is not None, "and a port"
+    asyncio.run(_generate(listener, url.hostname, url.port, random.Random(_SEED)))
 
 
 async def _generate(listener: socket.socket, host: str, port: int, dice: random.Random) -> None:

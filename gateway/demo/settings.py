@@ -12,8 +12,8 @@ _SYNTHETIC: Final = "synthetic"
 _MADE_UP: Final = ("mini", "large", "reasoner", "flaky")
 
 
-def demo_settings(provider_port: int) -> Settings:
-    """A gateway on loopback in front of the synthetic provider on that port; every model's name says what it is."""
+def demo_settings(provider_port: int, port: int) -> Settings:
+    """A gateway on that port of loopback, before the synthetic provider; every model's name says what it is."""
     provider = Provider(
         name=_SYNTHETIC, kind="openai", base_url=f"http://127.0.0.1:{provider_port}/v1", protocols=("chat",)
     )
@@ -21,7 +21,7 @@ def demo_settings(provider_port: int) -> Settings:
     echoed = Target(provider=ECHO_PROVIDER.name, model=ECHO_MODEL.name)
     return Settings(
         # Nobody waits for synthetic answers to come to their end.
-        server=ServerSettings(grace_s=1.0),
+        server=ServerSettings(port=port, grace_s=1.0),
         # So that silence becomes a timeout while somebody watches; the longest answer takes less to begin.
         timeouts=TimeoutSettings(first_byte=5.0, idle=5.0),
         retry=RetrySettings(attempts=2),

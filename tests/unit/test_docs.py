@@ -98,7 +98,9 @@ def printed_commands() -> Iterator[tuple[str, list[str]]]:
             if block.language == "sh":
                 for line in block.text.replace("\\\n", " ").splitlines():
                     words = shlex.split(line, comments=True)
-                    while words and (words[0] == "sudo" or re.match(r"[A-Z_]+=", words[0])):
+                    if words[:2] == ["sudo", "-u"]:
+                        words = words[3:]
+                    while words and re.match(r"[A-Z_]+=", words[0]):
                         words = words[1:]
                     if words:
                         yield page.name, words

@@ -10,8 +10,7 @@ import pytest
 
 from gateway.cli import Surroundings, main
 from gateway.config import Provider, Secret, Settings
-from gateway.config.describe import describe_answers
-from gateway.probe import Answer, probe
+from gateway.probe import Answer, describe_answers, probe
 from tests.support.scripted_provider import refusing_port
 
 KEY = "sk-ant-0123456789abcdefWXYZ"

@@ -20,7 +20,7 @@ def drawn(number: int) -> list[Ask]:
 
 def configured() -> Settings:
     """The settings of a demo."""
-    return demo_settings(1)
+    return demo_settings(1, 2)
 
 
 def test_each_model_is_labelled_as_synthetic():

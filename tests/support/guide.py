@@ -1,8 +1,11 @@
 """The blocks of code of README and docs, which tests run, load or parse as they stand there."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from gateway.cli import cli
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "clients.md"
@@ -27,3 +30,12 @@ def code_blocks(page: Path) -> list[Block]:
 def blocks(page: Path = PAGE) -> dict[str, str]:
     """The titled blocks of a page, those of docs/clients.md by default, by their titles."""
     return {block.title: block.text for block in code_blocks(page) if block.title}
+
+
+def parsed(words: Sequence[str]) -> dict[str, Any]:
+    """The options of a command of the gateway, `serve -p 1` for example, as the command line parses them; not run.
+
+    Below the main command, because click keeps with each command what that one says of the options for help.
+    """
+    name, *rest = words
+    return cli.commands[name].make_context(name, rest, parent=cli.make_context("gateway", [name])).params

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from gateway.cli import cli
 from gateway.config import Settings, load
+from tests.support.guide import parsed
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -54,12 +54,6 @@ def container() -> dict[str, Any]:
     """The container of the pods."""
     [found] = manifests()["Deployment"]["spec"]["template"]["spec"]["containers"]
     return dict(found)
-
-
-def parsed(command: list[str]) -> dict[str, Any]:
-    """The options of a `gateway serve`, parsed as the command line parses them."""
-    assert command[0] == "serve"
-    return cli.commands["serve"].make_context("serve", command[1:]).params
 
 
 def test_the_configuration_is_accepted_beyond_loopback():

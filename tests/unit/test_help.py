@@ -11,6 +11,7 @@ import click
 import pytest
 
 from gateway.cli import cli, main
+from tests.support.guide import parsed
 
 
 def example_lines(command: click.Command) -> list[str]:
@@ -28,7 +29,7 @@ def test_each_command_has_examples_that_can_be_parsed(name: str):
     for line in lines:
         words = shlex.split(line.partition("  ")[0])
         if words[:2] == ["gateway", name] and not {"&&", "|"} & set(words):
-            cli.commands[name].make_context(name, words[2:])
+            parsed(words[1:])
 
 
 @pytest.mark.parametrize("name", sorted(cli.commands))

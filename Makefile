@@ -9,26 +9,33 @@ UNSHARE := unshare --net --map-root-user
 ALONE = $(if $(shell $(UNSHARE) echo yes 2>/dev/null),$(UNSHARE) sh -c 'ip link set lo up && exec "$$0" "$$@"')
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all pytest lint types imports unit properties regressions e2e bench peers peers-install bench-guard scale viewer with-dashboard pictures docs hang-up reconcile torture mutation real-model agents clients lock clean
+.PHONY: help run test test-all pytest lint types imports unit properties regressions e2e bench peers peers-install bench-guard scale soak viewer with-dashboard pictures docs hang-up reconcile torture mutation real-model agents clients dist lock clean generate demo
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+	@awk -F ':.*## ' '/^[a-z][a-z0-9 -]*:.*## / { n = split($$1, names, " "); \
+	  for (i = 1; i <= n; i++) printf "%-16s%s\n", names[i], $$2 }' $(MAKEFILE_LIST)
 
 run: $(VENV)/run.stamp ## install, and start the gateway with its dashboard
 	@$(BIN)/gateway serve --dashboard
+
+demo: $(VENV)/run.stamp ## install, and see the dashboard on synthetic traffic: no key, no network
+	@$(BIN)/gateway demo
 
 test: lint types imports pytest ## install, and run lint, types, import rules and every test
 
 pytest: $(VENV)/test.stamp ## run every test
 	@$(BIN)/pytest
 
-# A command `python3.12` may be a shim of pyenv that leads nowhere; what pyenv has installed is tried, too.
+# The Python of a version. A command `python3.12` may be a shim of pyenv that leads nowhere; what pyenv has installed is
+# tried, too.
+FIND_PYTHON = for python in python$$version "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/$$version.*/bin/python none; do \
+	    "$$python" -c '' 2>/dev/null && break; \
+	  done
+
 test-all: ## run every test on each Python version that is installed here (VERSIONS="3.12 3.13")
 	@tested= missing= failed=; \
 	for version in $(VERSIONS); do \
-	  for python in python$$version "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/$$version.*/bin/python none; do \
-	    "$$python" -c '' 2>/dev/null && break; \
-	  done; \
+	  $(FIND_PYTHON); \
 	  if [ "$$python" = none ]; then missing="$$missing $$version"; continue; fi; \
 	  echo "Python $$version"; tested="$$tested $$version"; \
 	  $(MAKE) --no-print-directory VENV=.venv-$$version PYTHON="$$python" pytest || failed="$$failed $$version"; \
@@ -85,8 +92,11 @@ with-dashboard: $(VENV)/test.stamp ## measure what requests pay for a dashboard,
 pictures: $(VENV)/test.stamp ## make the pictures of README and docs from a real run (about seven minutes)
 	@$(BIN)/python docs/make_pictures.py
 
-docs: $(VENV)/test.stamp ## write the parts of the documentation that come from the code
-	@$(BIN)/python docs/make_keys.py
+generate: $(VENV)/test.stamp ## write the parts of the documentation that come from the code
+	@$(BIN)/python docs/generate.py
+
+docs: generate $(VENV)/docs.stamp ## build the documentation as a site, strictly, into site/
+	@$(BIN)/mkdocs build --strict --quiet
 
 hang-up: $(VENV)/test.stamp ## measure how soon a provider sees that a client hung up
 	@$(BIN)/python benchmarks/hang_up.py
@@ -112,14 +122,31 @@ clients: $(VENV)/test.stamp ## run real coding agents through the gateway, over 
 	@$(if $(ALONE),,echo "no network of its own to be had here: only a proxy watches what the agents ask for")
 	@$(ALONE) $(BIN)/pytest tests/clients -rs
 
+dist: $(VENV)/test.stamp ## build wheel and sdist into dist/, and install both into empty environments of each Python
+	@rm -rf dist
+	@$(BIN)/python -m tests.support.distributions dist
+	@tried= missing=; \
+	for version in $(VERSIONS); do \
+	  $(FIND_PYTHON); \
+	  if [ "$$python" = none ]; then missing="$$missing $$version"; continue; fi; \
+	  for file in dist/*.whl dist/*.tar.gz; do \
+	    rm -rf dist/empty && "$$python" -m venv dist/empty && \
+	    dist/empty/bin/python -m pip install --quiet --disable-pip-version-check "$$file" && \
+	    (cd dist/empty && bin/gateway --version && bin/gateway check > /dev/null) || exit 1; \
+	  done; \
+	  tried="$$tried $$version"; \
+	done; \
+	rm -rf dist/empty; \
+	echo "installed on:$${tried:- none}; not installed here:$${missing:- none}"
+
 lock: $(VENV)/test.stamp ## resolve the dependencies anew: exact versions and hashes, no addresses
 	@$(BIN)/python -m pip install --quiet uv
-	@for set in "run --extra build" "test --extra test --extra bench --extra build" "peers --extra peers --extra build"; do set -- $$set; name=$$1; shift; \
+	@for set in "run --extra build" "test --extra test --extra bench --extra build" "peers --extra peers --extra build" "docs --extra docs --extra build"; do set -- $$set; name=$$1; shift; \
 	  $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-annotate --no-header pyproject.toml $$@ -o requirements/$$name.lock; done
 
 clean: ## remove what the targets made
-	rm -rf .agents .venv .venv-3.* .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache dist
+	rm -rf .agents .venv .venv-3.* .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache dist site
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12")'

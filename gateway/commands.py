@@ -7,6 +7,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -34,9 +35,19 @@ _STDERR: Final = 2
 
 
 def serve(
-    settings: "Settings", *, dashboard: bool, environ: Mapping[str, str], reload: Callable[[], "Settings"]
+    settings: "Settings",
+    *,
+    dashboard: bool,
+    environ: Mapping[str, str],
+    reload: Callable[[], "Settings"],
+    label: str = "",
+    beside: Callable[[str], AbstractContextManager[object]] = nullcontext,
 ) -> int:
-    """Run the gateway until it is stopped; returns the exit code, raises ServeError."""
+    """Run the gateway until it is stopped; returns the exit code, raises ServeError.
+
+    With the dashboard, `label` says what the figures are if they are no real ones, and the context that `beside` makes
+    of the gateway's address is open for as long as it is shown.
+    """
     from gateway.serving import supervisor
 
     _open_closed_streams()
@@ -49,15 +60,29 @@ def serve(
         with contextlib.suppress(OSError):
             sys.stderr.write(greeting(settings))
         return supervisor.serve_in_foreground(settings, listeners, environ=environ, reload=reload)
-    with supervisor.DetachedSupervisor(settings, listeners, environ=environ, reload=reload) as running:
+    with supervisor.DetachedSupervisor(settings, listeners, environ=environ, reload=reload, label=label) as running:
         os.nice(_NICENESS)
         # The screen shows the address and a request to try by itself.
         _, *welcome, _ = greeting(settings).splitlines()
-        _show(running.instance, environ, server_exit=running.exit_code, welcome=welcome)
+        with beside(running.instance.address):
+            _show(running.instance, environ, server_exit=running.exit_code, welcome=welcome)
         code = running.exit_code()
         if code:
             raise ServeError(f"The server ended with code {code}. {running.last_words()}")
     return 0
+
+
+def demo(port: int, environ: Mapping[str, str]) -> int:
+    """Run a gateway with its dashboard and synthetic traffic until it is stopped; returns the exit code.
+
+    Raises ServeError. Neither the network nor a key nor a configuration file takes part.
+    """
+    from gateway.demo.process import SyntheticTraffic
+    from gateway.demo.settings import LABEL, demo_settings
+
+    traffic = SyntheticTraffic()
+    reload = partial(demo_settings, traffic.provider_port, port)
+    return serve(reload(), dashboard=True, environ=environ, reload=reload, label=LABEL, beside=traffic.sent_to)
 
 
 def run_top(run_dir: Path | None, once: bool, format: str, environ: Mapping[str, str]) -> int:  # noqa: A002

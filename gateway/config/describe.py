@@ -12,7 +12,7 @@ def describe_settings(settings: Settings) -> str:
         "models": [_model(model) for model in settings.models],
         "keys": [_key(key) for key in settings.keys] or [("none", "every client is let in", "")],
     }
-    return "\n\n".join("\n".join([title, *_aligned(rows)]) for title, rows in sections.items())
+    return "\n\n".join("\n".join([title, *aligned(rows)]) for title, rows in sections.items())
 
 
 def _settings(settings: Settings) -> list[tuple[str, ...]]:
@@ -73,7 +73,8 @@ def _key(key: ClientKey) -> tuple[str, ...]:
     return key.name, f"sha256 {key.digest.hex()[:8]}…", limit
 
 
-def _aligned(table: list[tuple[str, ...]]) -> list[str]:
+def aligned(table: list[tuple[str, ...]]) -> list[str]:
+    """Indented lines of the rows, whose cells stand below each other; what a terminal would obey is made visible."""
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     return [
         "  " + "  ".join(f"{visible(cell):<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()

@@ -82,7 +82,7 @@ def status(rect: Rect, view: View) -> list[Row]:
         return [_status_line(rect.width, view)]
     snapshot, window = view.snapshot, view.snapshot.window
     wide = rect.width >= 120
-    title: Row = [("title.focus", "gateway")]
+    title = _title(view)
     if wide:
         title.append(("label", f" {clean(snapshot.instance.version)}"))
     figures: list[Row] = [[("text", _address(view))], *rest_rows(snapshot)]
@@ -106,7 +106,7 @@ def _status_line(width: int, view: View) -> Row:
     """What has room of the same, the most important first."""
     snapshot, tokens = view.snapshot, view.snapshot.window.tokens
     parts: list[Row] = [
-        [("title.focus", " gateway"), ("label", f" :{_port(view)}")],
+        [("label", " "), *_title(view), ("label", f" :{_port(view)}")],
         feed_state(view),
         *rest_rows(snapshot),
         labelled("label", "active", right(count(snapshot.active), 2)),
@@ -122,6 +122,11 @@ def _status_line(width: int, view: View) -> Row:
         [("label", f"percentiles {ERROR_BOUND}")],
     ]
     return fit(fitting(parts, width), width)
+
+
+def _title(view: View) -> Row:
+    """What the figures are of; it has to catch the eye when they are not real."""
+    return [("halt", clean(view.label))] if view.label else [("title.focus", "gateway")]
 
 
 def _port(view: View) -> str:
@@ -215,7 +220,7 @@ def compact(rect: Rect, view: View) -> list[Row]:
     ]
     if rect.inner_height > len(body):
         body += model_table(inner, rect.inner_height - len(body), view)
-    title: Row = [("title.focus", "gateway"), ("label", f" :{_port(view)}")]
+    title: Row = [*_title(view), ("label", f" :{_port(view)}")]
     return box(rect, title, [feed_state(view)], body, focused=False)
 
 
@@ -224,6 +229,7 @@ def line_rows(rect: Rect, view: View) -> list[Row]:
     snapshot, window = view.snapshot, view.snapshot.window
     latency, tokens = window.latency_ms, window.tokens
     parts = [
+        *([_title(view)] if view.label else []),
         feed_state(view),
         [("requests", rate(window.requests_per_second))],
         labelled("label", "err", rate(window.errors_per_second)),

@@ -55,6 +55,7 @@ class Session:
         memory_bytes: int,
         wall_ns_at_zero: int,
         zone: tzinfo | None = None,
+        label: str = "",
         welcome: Sequence[str] = (),
         owns_gateway: bool = False,
     ) -> None:
@@ -63,6 +64,8 @@ class Session:
         self._assumed_theme = self.ui.theme
         self.stopped: Stopped | None = None
         """That the gateway is gone, None while it lives."""
+        self.label = label
+        """What the figures are, if they are no real ones."""
         self._environ = environ
         self._memory_bytes = memory_bytes
         self._wall_ns_at_zero = wall_ns_at_zero
@@ -163,5 +166,6 @@ class Session:
             wall_ns_at_zero=self._wall_ns_at_zero,
             zone=self._zone,
             stopped=self.stopped is not None,
+            label=self.label,
             welcome=self._welcome,
         )

@@ -25,9 +25,10 @@ _MARK = -1
 class View:
     """Everything that a picture is made of.
 
-    `memory_bytes` is the memory of the host; `stopped` tells that the gateway is gone; `welcome` are lines for a
-    gateway that has served nothing yet; `wall_ns_at_zero` is the Unix time in nanoseconds at instant 0 of the history's
-    clock, and times of day are those of `zone`, None for the local one.
+    `memory_bytes` is the memory of the host; `stopped` tells that the gateway is gone, `label` what its figures are if
+    they are no real ones; `welcome` are lines for a gateway that has served nothing yet; `wall_ns_at_zero` is the Unix
+    time in nanoseconds at instant 0 of the history's clock, and times of day are those of `zone`, None for the local
+    one.
     """
 
     snapshot: Snapshot
@@ -37,6 +38,7 @@ class View:
     theme: Theme
     memory_bytes: int
     stopped: bool = False
+    label: str = ""
     welcome: Sequence[str] = ()
     wall_ns_at_zero: int = 0
     zone: tzinfo | None = None

@@ -152,6 +152,7 @@ class Viewer:
             environ,
             memory_bytes=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
             wall_ns_at_zero=time.time_ns() - boottime_ns(),
+            label=source.instance.label,
             welcome=welcome,
             owns_gateway=server_exit is not None,
         )
@@ -307,6 +308,7 @@ class Viewer:
             self._session.stopped = replace(self._session.stopped, problem=problem)
         else:
             self._session.stopped = None
+            self._session.label = successor.label
             self._session.start(*self._source.figures)
         self._pace.ask(now, 0.0)
 

@@ -34,7 +34,10 @@ _ROOM_BYTES = 8 << 20
 
 
 class Instance(msgspec.Struct, frozen=True):
-    """One running gateway; `process_started` is in seconds since boot, `started_at` is UTC in ISO 8601."""
+    """One running gateway; `process_started` is in seconds since boot, `started_at` is UTC in ISO 8601.
+
+    `label` says what its viewers should not take its figures for, as those of a demo.
+    """
 
     pid: int
     process_started: float
@@ -43,6 +46,7 @@ class Instance(msgspec.Struct, frozen=True):
     started_at: str
     workers: int
     run_dir: Path
+    label: str = ""
 
 
 def base_candidates(environ: Mapping[str, str]) -> list[Path]:
@@ -105,12 +109,12 @@ def _is_our_folder(folder: Path) -> bool:
     return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
 
 
-def announce(run_dir: Path, *, pid: int, address: str, workers: int, now: float) -> Instance:
+def announce(run_dir: Path, *, pid: int, address: str, workers: int, now: float, label: str = "") -> Instance:
     """Write `instance.json`, from which on viewers find the instance; `now` is in Unix seconds."""
     started_at = datetime.datetime.fromtimestamp(now, datetime.UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     started = process_started(pid)
     instance = Instance(
-        pid, started if started is not None else 0.0, __version__, address, started_at, workers, run_dir
+        pid, started if started is not None else 0.0, __version__, address, started_at, workers, run_dir, label
     )
     # A reader sees the whole file or none.
     draft = run_dir / f".{INSTANCE_FILE}.{os.getpid()}"

@@ -265,10 +265,15 @@ def serve_in_foreground(
         run_dirs.remove(run_dir)
 
 
-def _announce(run_dir: Path, pid: int, settings: Settings) -> run_dirs.Instance:
+def _announce(run_dir: Path, pid: int, settings: Settings, label: str = "") -> run_dirs.Instance:
     try:
         return run_dirs.announce(
-            run_dir, pid=pid, address=address_of(settings), workers=settings.server.workers, now=time.time()
+            run_dir,
+            pid=pid,
+            address=address_of(settings),
+            workers=settings.server.workers,
+            now=time.time(),
+            label=label,
         )
     except OSError as error:
         raise _unwritable(run_dir, error) from None
@@ -312,9 +317,11 @@ class DetachedSupervisor:
         *,
         environ: Mapping[str, str],
         reload: Callable[[], Settings],
+        label: str = "",
     ) -> None:
         self._settings = settings
         self._listeners = listeners
+        self._label = label
         self._environ = environ
         self._reload = reload
         self._process: SpawnProcess | None = None
@@ -348,7 +355,7 @@ class DetachedSupervisor:
         for listener in self._listeners:
             listener.close()
         assert process.pid is not None, "it has been started"
-        self.instance = _announce(run_dir, process.pid, self._settings)
+        self.instance = _announce(run_dir, process.pid, self._settings, self._label)
 
     def exit_code(self) -> int | None:
         """Return the child's exit code, or None while it runs; 0 as soon as a signal has asked this process to end."""

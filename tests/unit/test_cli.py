@@ -21,6 +21,7 @@ class Calls:
     def __init__(self, result: Callable[[], int] = lambda: 0) -> None:
         self.served: list[tuple[Settings, bool]] = []
         self.topped: list[tuple[Path | None, bool, str]] = []
+        self.demos: list[int] = []
         self._result = result
 
     def serve(
@@ -34,12 +35,16 @@ class Calls:
         self.topped.append((run_dir, once, format))
         return self._result()
 
+    def demo(self, port: int, environ: Mapping[str, str]) -> int:
+        self.demos.append(port)
+        return self._result()
+
 
 def run(argv: list[str], cwd: Path, calls: Calls | None = None, **given: Any) -> int:
     """Run a command in a folder, with nothing in the environment unless it is given."""
     calls = calls or Calls()
     given = {"environ": {}, "stdout_is_terminal": lambda: False, **given}
-    return main(argv, Surroundings(cwd=cwd, serve=calls.serve, run_top=calls.run_top, **given))
+    return main(argv, Surroundings(cwd=cwd, serve=calls.serve, run_top=calls.run_top, demo=calls.demo, **given))
 
 
 def test_serve_hands_over_the_settings(tmp_path: Path) -> None:
@@ -99,6 +104,17 @@ def test_the_dashboard_runs_on_a_terminal(tmp_path: Path) -> None:
     calls = Calls()
     assert run(["serve", "--dashboard"], tmp_path, calls, stdout_is_terminal=lambda: True) == 0
     assert calls.served[0][1] is True
+
+
+def test_the_demo_needs_a_terminal_and_nothing_else(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """No configuration file is read for it, and without a terminal it is one line and exit 2."""
+    (tmp_path / "gateway.toml").write_text("not TOML")
+    calls = Calls()
+    assert run(["demo"], tmp_path, calls) == 2
+    assert capsys.readouterr().err.startswith("gateway: error: demo needs a terminal on stdout")
+    assert run(["demo", "-p", "9000"], tmp_path, calls, stdout_is_terminal=lambda: True) == 0
+    assert run(["demo"], tmp_path, calls, stdout_is_terminal=lambda: True) == 0
+    assert calls.demos == [9000, 8000]
 
 
 def test_top_hands_over_its_options(tmp_path: Path) -> None:

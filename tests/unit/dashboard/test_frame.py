@@ -87,6 +87,13 @@ def test_colour_says_nothing_alone(ui: Ui) -> None:
     assert picture(make_scene(ui=ui, environ=TRUECOLOR), 140, 40) == picture(make_scene(ui=ui), 140, 40)
 
 
+@pytest.mark.parametrize(("columns", "rows"), [(140, 40), (80, 24), (40, 10), (20, 1)])
+def test_figures_that_are_not_real_say_so_at_every_size(columns: int, rows: int) -> None:
+    """The label stands in the place of the gateway's name, and first in a single line."""
+    labelled = picture(replace(make_scene(), label="synthetic traffic"), columns, rows)
+    assert labelled[0].lstrip("╭ ").startswith("synthetic traffic")
+
+
 def test_welcome_stands_below_the_first_request_to_try() -> None:
     """Until there is a model, its place says what to try, and what the caller wants said."""
     view = make_scene(snapshot=make_new_snapshot())

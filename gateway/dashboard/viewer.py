@@ -2,10 +2,10 @@
 
 Theory of operation. One thread, one poll: for keys, signals, room for output, the end of the gateway, and the next
 instant at which something is due. Two things are due at times. A look, four times a second: it reads the log, because a
-ring forgets, and sees whether the gateway lives; figures are read by every fourth look, and only when a picture shows
-them: nobody reads a number that changes more often, and reading and drawing them is most of what a picture costs. A
-picture, when something asks for one: a look, a key, a resize, the age of the banner; `Pace` merges what asks for it. A
-process that wakes up after a rest has cold caches, so that it costs more to look often than to see much: where lines
+ring forgets, and sees whether the gateway lives; figures are read once a second by one of them, and only when a picture
+shows them: nobody reads a number that changes more often, and reading and drawing them is most of what a picture costs.
+A picture, when something asks for one: a look, a key, a resize, the age of the banner; `Pace` merges what asks for it.
+A process that wakes up after a rest has cold caches, so that it costs more to look often than to see much: where lines
 come faster than anybody reads there are two looks a second; frozen there is one, which only keeps the log from being
 overwritten; hidden, where nothing but the log is read, there are two once it rests.
 

@@ -98,7 +98,7 @@ class Request:
 
 
 def plan(first: int, count: int, numbers: random.Random) -> Iterator[Request]:
-    """`count` requests, numbered from `first`: 10 % of them meet a fault, 1 in 100 of these a slow one; of 5 % the client leaves."""
+    """`count` requests, numbered from `first`: 10 % meet a fault, 1 in 100 of these a slow one; 5 % of clients go."""
     for number in range(first, first + count):
         client, provider = numbers.choice(PROTOCOLS), numbers.choice(PROTOCOLS)
         stream, targets = numbers.random() < 0.5, numbers.choice((1, 2))

@@ -9,7 +9,7 @@ UNSHARE := unshare --net --map-root-user
 ALONE = $(if $(shell $(UNSHARE) echo yes 2>/dev/null),$(UNSHARE) sh -c 'ip link set lo up && exec "$$0" "$$@"')
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all pytest lint types imports unit properties regressions e2e bench peers peers-install bench-guard scale soak viewer with-dashboard pictures docs hang-up reconcile torture mutation real-model agents clients dist lock clean generate demo
+.PHONY: help run test test-all pytest lint types imports unit properties regressions e2e bench peers peers-install bench-guard scale soak slow-streams viewer with-dashboard pictures docs hang-up reconcile torture mutation real-model agents clients dist lock clean generate demo
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z0-9 -]*:.*## / { n = split($$1, names, " "); \
@@ -103,6 +103,12 @@ hang-up: $(VENV)/test.stamp ## measure how soon a provider sees that a client hu
 
 reconcile: $(VENV)/test.stamp ## compare every figure with what a load of 100,000 requests knows (about two minutes)
 	@$(BIN)/python benchmarks/reconcile.py
+
+soak: $(VENV)/test.stamp ## 100,000 requests with faults and clients that leave: does anything leak (about five minutes)
+	@$(BIN)/python benchmarks/soak.py
+
+slow-streams: $(VENV)/test.stamp ## measure a thousand slow streams on one worker, and clients that read nothing
+	@$(BIN)/python benchmarks/slow_streams.py
 
 torture: $(VENV)/test.stamp ## read 100,000 snapshots while writers are killed (about five minutes)
 	@$(BIN)/python benchmarks/metrics_torture.py

@@ -97,9 +97,9 @@ class Request:
         return head.encode() + (b"" if expect else body)
 
 
-def plan(count: int, numbers: random.Random) -> Iterator[Request]:
-    """`count` requests: 10 % of them meet a fault, 1 in 100 of these a slow one; of 5 % the client leaves."""
-    for number in range(count):
+def plan(first: int, count: int, numbers: random.Random) -> Iterator[Request]:
+    """`count` requests, numbered from `first`: 10 % meet a fault, 1 in 100 of these a slow one; 5 % of clients go."""
+    for number in range(first, first + count):
         client, provider = numbers.choice(PROTOCOLS), numbers.choice(PROTOCOLS)
         stream, targets = numbers.random() < 0.5, numbers.choice((1, 2))
         fault, leaves = "good", ""
@@ -194,7 +194,6 @@ class Level:
     """What the gateway has while nothing is under way."""
 
     requests: int
-    seconds: float
     active: int
     rss: list[int]
     fds: int
@@ -203,9 +202,8 @@ class Level:
     """Connections that the provider sees."""
 
 
-async def level(gateway: RunningGateway, provider: FaultyProvider, requests: int, began: float) -> Level:
+async def level(gateway: RunningGateway, provider: FaultyProvider, requests: int) -> Level:
     """Wait until nothing is active, and look."""
-    elapsed = time.monotonic() - began
     snapshot = await asyncio.to_thread(gateway.settled)
     # The server closes its clients' connections in its own time.
     await asyncio.sleep(1)
@@ -213,10 +211,10 @@ async def level(gateway: RunningGateway, provider: FaultyProvider, requests: int
     rss = [process.memory_info().rss for process in processes]
     idle = provider.open_connections
     fds = sum(process.num_fds() for process in processes) - idle
-    return Level(requests, elapsed, snapshot["active"], rss, fds, idle)
+    return Level(requests, snapshot["active"], rss, fds, idle)
 
 
-def retry_lines(gateway: RunningGateway) -> tuple[Counter[str], int, int]:
+def read_log(gateway: RunningGateway) -> tuple[Counter[str], int, int]:
     """Outcomes, attempts and the number of distinct request ids of the log."""
     outcomes: Counter[str] = Counter()
     attempts, ids = 0, set()
@@ -238,23 +236,23 @@ async def soak(options: argparse.Namespace, folder: Path) -> bool:
         gateway = await asyncio.to_thread(opened.__enter__)
         try:
             clients = Clients(provider, gateway.address)
-            began, size = time.monotonic(), options.requests // options.legs
+            size = options.requests // options.legs
             levels = []
             print(f"{'requests':>9}{'a second':>10}{'active':>8}{'RSS, MB':>20}{'open files':>12}{'idle upstream':>15}")
             for leg in range(options.legs):
                 before = time.monotonic()
-                await clients.run(plan(size, numbers), options.lanes)
+                await clients.run(plan(leg * size, size, numbers), options.lanes)
                 rate = size / (time.monotonic() - before)
-                now = await level(gateway, provider, (leg + 1) * size, began)
+                now = await level(gateway, provider, (leg + 1) * size)
                 levels.append(now)
                 rss = " ".join(f"{one / 2**20:.1f}" for one in now.rss)
                 print(f"{now.requests:9,}{rate:10,.0f}{now.active:8}{rss:>20}{now.fds:12}{now.idle:15}", flush=True)
             deadline = time.monotonic() + EXPIRY_S
             while provider.open_connections and time.monotonic() < deadline:
                 await asyncio.sleep(0.5)
-            last = await level(gateway, provider, options.requests, began)
+            last = await level(gateway, provider, options.requests)
             snapshot = await asyncio.to_thread(gateway.top)
-            logged, attempts, ids = await asyncio.to_thread(retry_lines, gateway)
+            logged, attempts, ids = await asyncio.to_thread(read_log, gateway)
         finally:
             await asyncio.to_thread(opened.__exit__, None, None, None)
     sent = sum(clients.outcomes.values())

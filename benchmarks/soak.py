@@ -118,7 +118,7 @@ def plan(first: int, count: int, numbers: random.Random) -> Iterator[Request]:
 
 def configuration(port: int) -> str:
     """Providers that speak one protocol each; models of `2-` have a second target that answers well."""
-    parts = [f"[timeouts]\nfirst_byte = {LIMIT_S}\nidle = {LIMIT_S}\n[retry]\nattempts = 2\n"]
+    parts = [f"[timeouts]\nfirst_byte = {LIMIT_S}\nidle = {LIMIT_S}\n[retry]\nattempts = 2\n[cooldown]\nfailures = 0\n"]
     for protocol in PROTOCOLS:
         kind = "anthropic" if protocol == "messages" else "openai"
         parts.append(

@@ -182,7 +182,7 @@ class Relay:
         if status >= 400:
             self._lease.settle(Outcome.UPSTREAM, f"The provider {client.name} answered {status}.")
             body = client.without_key(body)
-            if self._lease.status is None and not self._plan.dialect.is_error_body(body):
+            if self._lease.status is None and not (is_object(body) and self._plan.dialect.is_error_body(body)):
                 body = self._error_body(status, self._failure_in(route, status, body))
                 headers = [*without_body_headers(headers), JSON]
         else:

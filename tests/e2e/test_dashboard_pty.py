@@ -184,7 +184,7 @@ def test_an_answer_does_not_undo_what_the_user_has_chosen(show: Show) -> None:
     """Who has pressed t keeps the theme; when it comes again, it is the one after it."""
     dashboard = show("top", answer=b"")
     dashboard.type(b"tt")
-    dashboard.wait_for(lambda: b"\x1b[1;38;5;227m gateway" in dashboard.raw)
+    dashboard.wait_for(lambda: b"\x1b[1;38;5;227mgateway" in dashboard.raw)
     chosen = len(dashboard.raw)
     dashboard.type(WHITE + ATTRIBUTES)
     assert_nothing_was_typed(dashboard)

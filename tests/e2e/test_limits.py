@@ -17,6 +17,7 @@ from tests.support.upstream import Upstream, head_of, piece_of, running_upstream
 PATHS = ("/v1/chat/completions", "/v1/responses", "/v1/messages")
 CONFIG = """
 [server]
+http2 = true
 max_concurrent = 4
 [[keys]]
 name = "few"

@@ -43,7 +43,7 @@ def test_the_sdist_has_what_the_tests_need_and_nothing_else(built: tuple[Path, P
     with tarfile.open(built[1]) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     folders = ("gateway", "tests", "benchmarks", "docs", "deploy", "requirements")
-    beside = {"Makefile", "mkdocs.yml", "CHANGELOG.md", "LICENSE", "README.md", "pyproject.toml"}
+    beside = {"Makefile", "mkdocs.yml", "CHANGELOG.md", "LICENSE", "README.md", "SECURITY.md", "pyproject.toml"}
     assert names == sources(*folders) | beside | {".pre-commit-config.yaml", ".gitignore", "PKG-INFO"}
 
 

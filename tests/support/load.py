@@ -176,7 +176,7 @@ def _request(number: int, name: str, numbers: random.Random) -> Request:
 def configuration(upstream_port: int, dead_port: int, *, limit_s: float) -> str:
     """A gateway for the plan: every model has two targets, so that a second try needs no wait."""
     parts = [
-        f"[timeouts]\nfirst_byte = {limit_s}\nidle = {limit_s}\n[retry]\nattempts = 2\n"
+        f"[timeouts]\nfirst_byte = {limit_s}\nidle = {limit_s}\n[retry]\nattempts = 2\n[cooldown]\nfailures = 0\n"
         f'[[keys]]\nname = "load"\nkey = "{KEY}"\n'
     ]
     for protocol, kind in (("chat", "openai"), ("messages", "anthropic")):

@@ -3,10 +3,8 @@
 import json
 import signal
 import subprocess
-import sys
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -14,24 +12,12 @@ import psutil
 import pytest
 
 from tests.support.process import PATIENCE_S, clean_environment, eventually
-from tests.support.terminal import TerminalProcess
-
-GATEWAY = [sys.executable, "-m", "gateway"]
+from tests.support.terminal import GATEWAY, TerminalProcess, gateway_on_a_terminal
 
 
-@contextmanager
-def demo(folder: Path) -> Iterator[TerminalProcess]:
+def demo(folder: Path) -> AbstractContextManager[TerminalProcess]:
     """A demo on a terminal of its own, whose processes are all ended at the end."""
-    running = TerminalProcess(
-        [*GATEWAY, "demo", "-p", "0"], clean_environment(folder), cwd=folder, columns=120, rows=40
-    )
-    try:
-        yield running
-    finally:
-        if running.process.poll() is None:
-            running.process.terminate()
-            running.ends()
-        running.close()
+    return gateway_on_a_terminal(folder, "demo", "-p", "0", columns=120, rows=40)
 
 
 def snapshot(folder: Path) -> dict[str, Any]:

@@ -6,32 +6,14 @@ import re
 import signal
 import socket
 import subprocess
-import sys
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.process import PATIENCE_S, clean_environment, eventually, running_gateway
-from tests.support.terminal import TerminalProcess
-
-GATEWAY = [sys.executable, "-m", "gateway"]
-
-
-@contextmanager
-def on_a_terminal(folder: Path, *arguments: str) -> Iterator[TerminalProcess]:
-    """Run a command of the gateway on a terminal, and end it at the end whatever happens."""
-    running = TerminalProcess([*GATEWAY, *arguments], clean_environment(folder), cwd=folder)
-    try:
-        yield running
-    finally:
-        if running.process.poll() is None:
-            running.process.terminate()
-            running.ends()
-        running.close()
+from tests.support.terminal import GATEWAY, TerminalProcess, gateway_on_a_terminal
 
 
 def address_on(terminal: TerminalProcess) -> str:
@@ -82,7 +64,7 @@ def snapshot(folder: Path) -> dict[str, Any]:
 
 def test_requests_show_live_and_q_stops_the_server(tmp_path: Path):
     """The rows of the log and the model appear, q ends everything with exit 0, and nothing is left behind."""
-    with on_a_terminal(tmp_path, "serve", "--dashboard", "-p", "0", "-w", "2") as terminal:
+    with gateway_on_a_terminal(tmp_path, "serve", "--dashboard", "-p", "0", "-w", "2") as terminal:
         address = address_on(terminal)
         for _ in range(7):
             ask(address)
@@ -102,7 +84,7 @@ def test_requests_show_live_and_q_stops_the_server(tmp_path: Path):
 @pytest.mark.parametrize("way_out", ["ctrl-c", "sigterm", "sighup"])
 def test_every_way_out_restores_the_terminal_and_stops_the_server(tmp_path: Path, way_out: str):
     """Ctrl-C in the terminal, SIGTERM, and a terminal that is closed."""
-    with on_a_terminal(tmp_path, "serve", "--dashboard", "-p", "0") as terminal:
+    with gateway_on_a_terminal(tmp_path, "serve", "--dashboard", "-p", "0") as terminal:
         address_on(terminal)
         if way_out == "ctrl-c":
             terminal.type(b"\x03")
@@ -117,7 +99,7 @@ def test_every_way_out_restores_the_terminal_and_stops_the_server(tmp_path: Path
 @pytest.mark.parametrize("moment", ["starting", "running"])
 def test_a_signal_that_comes_again_and_again_leaves_nothing_behind(tmp_path: Path, number: signal.Signals, moment: str):
     """A closing terminal sends more than one; whichever comes when, the server stops and its run directory goes."""
-    with on_a_terminal(tmp_path, "serve", "--dashboard", "-p", "0") as terminal:
+    with gateway_on_a_terminal(tmp_path, "serve", "--dashboard", "-p", "0") as terminal:
         [run_dir] = eventually(lambda: list(tmp_path.glob("gateway/*")), "the run directory")
         pids: list[int] = []
         if moment == "running":
@@ -164,7 +146,7 @@ def test_a_terminal_that_is_closed_while_requests_run_stops_the_server(tmp_path:
 
 def test_a_killed_worker_is_replaced_and_the_dashboard_goes_on(tmp_path: Path):
     """kill -9: the counts stay on the screen, and the next request is counted on top."""
-    with on_a_terminal(tmp_path, "serve", "--dashboard", "-p", "0") as terminal:
+    with gateway_on_a_terminal(tmp_path, "serve", "--dashboard", "-p", "0") as terminal:
         address = address_on(terminal)
         for _ in range(3):
             ask(address)
@@ -191,7 +173,7 @@ def test_a_killed_worker_is_replaced_and_the_dashboard_goes_on(tmp_path: Path):
 
 def test_a_server_that_cannot_go_on_is_told_after_the_terminal_is_restored(tmp_path: Path):
     """The supervisor dies: exit 1, one line, and the terminal is as before."""
-    with on_a_terminal(tmp_path, "serve", "--dashboard", "-p", "0") as terminal:
+    with gateway_on_a_terminal(tmp_path, "serve", "--dashboard", "-p", "0") as terminal:
         address_on(terminal)
         os.kill(snapshot(tmp_path)["instance"]["pid"], signal.SIGKILL)
         assert terminal.ends() == 1
@@ -203,7 +185,7 @@ def test_top_watches_a_server_and_quitting_leaves_it_alone(tmp_path: Path):
     """q ends the viewer; the gateway still answers."""
     with running_gateway(tmp_path) as gateway:
         ask(gateway.address)
-        with on_a_terminal(tmp_path, "top", "--run-dir", str(gateway.run_dir)) as terminal:
+        with gateway_on_a_terminal(tmp_path, "top", "--run-dir", str(gateway.run_dir)) as terminal:
             terminal.wait_for(lambda: bool(row_of(terminal, "echo")))
             terminal.type(b"q")
             assert terminal.ends() == 0

@@ -10,11 +10,11 @@ import contextlib
 import json
 import socket
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from tests.support.native import ANSWERS, BODIES, STREAMS
-from tests.support.scripted_provider import read_body, read_head
+from tests.support.scripted_provider import SocketProvider, read_body, read_head
 from tests.support.upstream import head_of, piece_of
 
 PROTOCOLS = {b"/v1/chat/completions": "chat", b"/v1/messages": "messages", b"/v1/responses": "responses"}
@@ -240,38 +240,18 @@ FAULTS: dict[str, Fault] = {
 }
 
 
-class FaultyProvider:
+class FaultyProvider(SocketProvider):
     """Serves in the caller's event loop; `asked` counts the requests by the model's name."""
 
     def __init__(self, faults: Mapping[str, Fault] = FAULTS) -> None:
-        self.port = 0
+        super().__init__()
         self._faults = faults
         self.asked: dict[str, int] = {}
-        self._connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
-
-    @contextlib.asynccontextmanager
-    async def listening(self) -> AsyncIterator["FaultyProvider"]:
-        """Serve for as long as the context is open."""
-        server = await asyncio.start_server(self._connected, "127.0.0.1", 0, backlog=1024)
-        self.port = server.sockets[0].getsockname()[1]
-        try:
-            yield self
-        finally:
-            server.close()
-            for writer in self._connections.values():
-                writer.transport.abort()
-            if self._connections:
-                await asyncio.wait(self._connections)
 
     @property
     def open_connections(self) -> int:
         """How many connections are open."""
         return len(self._connections)
-
-    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.create_task(self._serve(reader, writer))
-        self._connections[task] = writer
-        task.add_done_callback(self._connections.pop)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

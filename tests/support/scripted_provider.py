@@ -5,8 +5,9 @@ import contextlib
 import json
 import socket
 import struct
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterator, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 Protocol = Literal["chat", "messages"]
 PATHS: dict[Protocol, str] = {"chat": "/v1/chat/completions", "messages": "/v1/messages"}
@@ -37,17 +38,15 @@ async def read_body(reader: asyncio.StreamReader, headers: Mapping[bytes, bytes]
     return b"".join(chunks)
 
 
-class ScriptedProvider:
-    """A provider of both protocols; each request brings the script of its answer."""
+class SocketProvider(ABC):
+    """Takes connections on a free port of this machine, and cuts those that are left at the end."""
 
     def __init__(self) -> None:
         self.port = 0
-        self._arrivals: dict[int, asyncio.Future[None]] = {}
-        self._refused: set[int] = set()
         self._connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
     @contextlib.asynccontextmanager
-    async def listening(self) -> AsyncIterator["ScriptedProvider"]:
+    async def listening(self) -> AsyncIterator[Self]:
         """Serve for as long as the context is open."""
         server = await asyncio.start_server(self._connected, "127.0.0.1", 0, backlog=1024)
         self.port = server.sockets[0].getsockname()[1]
@@ -60,14 +59,27 @@ class ScriptedProvider:
             if self._connections:
                 await asyncio.wait(self._connections)
 
-    def arrival(self, number: int) -> "asyncio.Future[None]":
-        """Done when the request has arrived and will never be answered."""
-        return self._arrivals.setdefault(number, asyncio.get_running_loop().create_future())
-
     def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.create_task(self._serve(reader, writer))
         self._connections[task] = writer
         task.add_done_callback(self._connections.pop)
+
+    @abstractmethod
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer the requests of one connection, and close it."""
+
+
+class ScriptedProvider(SocketProvider):
+    """A provider of both protocols; each request brings the script of its answer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._arrivals: dict[int, asyncio.Future[None]] = {}
+        self._refused: set[int] = set()
+
+    def arrival(self, number: int) -> "asyncio.Future[None]":
+        """Done when the request has arrived and will never be answered."""
+        return self._arrivals.setdefault(number, asyncio.get_running_loop().create_future())
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         # The gateway closes idle connections, and those of answers that it does not want to the end.

@@ -1,5 +1,6 @@
 """A real pseudo-terminal with an emulator behind it."""
 
+import contextlib
 import fcntl
 import os
 import pty
@@ -10,13 +11,13 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pyte
 
 from gateway.dashboard.background import QUESTION
-from tests.support.process import PATIENCE_S
+from tests.support.process import PATIENCE_S, clean_environment
 
 ROOT = Path(__file__).parents[2]
 # What xterm answers to DA1, the question for its attributes.
@@ -134,3 +135,21 @@ class TerminalProcess:
         for fd in (self.main, self.side):
             if fd >= 0:
                 os.close(fd)
+
+
+GATEWAY = (sys.executable, "-m", "gateway")
+
+
+@contextlib.contextmanager
+def gateway_on_a_terminal(
+    folder: Path, *arguments: str, columns: int = 80, rows: int = 24
+) -> Iterator[TerminalProcess]:
+    """Run a command of the gateway on a terminal, and end it at the end whatever happens."""
+    running = TerminalProcess([*GATEWAY, *arguments], clean_environment(folder), cwd=folder, columns=columns, rows=rows)
+    try:
+        yield running
+    finally:
+        if running.process.poll() is None:
+            running.process.terminate()
+            running.ends()
+        running.close()

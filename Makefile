@@ -124,7 +124,7 @@ agents: ## install Claude Code, Codex and opencode for `make clients` (node and 
 	@cp tests/clients/package.json .agents/
 	@npm install --prefix .agents --no-audit --no-fund
 
-clients: $(VENV)/test.stamp ## run real coding agents through the gateway, over loopback alone (about three minutes)
+clients: $(VENV)/test.stamp ## run real coding agents through the gateway, over loopback alone (about five minutes)
 	@$(if $(ALONE),,echo "no network of its own to be had here: only a proxy watches what the agents ask for")
 	@$(ALONE) $(BIN)/pytest tests/clients -rs
 

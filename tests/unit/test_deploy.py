@@ -56,6 +56,18 @@ def container() -> dict[str, Any]:
     return dict(found)
 
 
+def test_what_the_files_say_of_setting_up_names_files_of_this_repository():
+    """The commands in their first lines work in a clone as they are printed."""
+    text = "".join(file.read_text() for file in sorted(DEPLOY.iterdir()))
+    copied = re.findall(r"^# +install .* (\S+) /etc/\S+$", text, re.MULTILINE)
+    mounted = re.findall(r"^# .* -v (\S+?):", text, re.MULTILINE)
+    applied = re.findall(r"^# .* -f (\S+)", text, re.MULTILINE)
+    assert sorted(copied) == ["deploy/gateway.service", "deploy/gateway.toml"]
+    assert mounted == ["./deploy/gateway.toml"]
+    assert len(applied) >= 3
+    assert all((ROOT / name).is_file() for name in [*copied, *mounted, *applied])
+
+
 def test_the_configuration_is_accepted_beyond_loopback():
     """It has client keys, so that the gateway listens where containers are reached."""
     settings = loaded(DEPLOY / "gateway.toml")

@@ -12,6 +12,8 @@ from types import ModuleType
 
 import pytest
 import yaml
+from granian.cli import cli as granian
+from granian.constants import HTTPModes
 
 from gateway.cli import cli
 from gateway.config import load
@@ -127,6 +129,13 @@ def targets() -> dict[str, str]:
     return {found[0]: found[1] for found in names_and_words}
 
 
+def test_the_command_of_granian_is_understood_and_bounds_how_long_a_head_may_take():
+    """With HTTP/2 as well it would wait for ever for a client that sends nothing."""
+    [words] = [words for _, words in printed_commands() if words[0] == "granian"]
+    options = granian.make_context("granian", words[1:]).params
+    assert (options["http"], options["http1_header_read_timeout"]) == (HTTPModes.http1, 30_000)
+
+
 def test_every_target_that_is_printed_exists():
     """In the pages `make` is followed by a target of the Makefile."""
     listed = targets()
@@ -166,6 +175,13 @@ def test_every_page_is_in_the_navigation():
     navigation = yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"]
     listed = [page for part in navigation for page in ([part] if isinstance(part, str) else next(iter(part.values())))]
     assert sorted(listed) == sorted(path.name for path in DOCS.glob("*.md"))
+
+
+@pytest.mark.parametrize("start", ["README.md", "docs/index.md"])
+def test_every_page_is_linked_where_readers_begin(start: str):
+    """Also for who reads the pages as plain Markdown, where there is no navigation."""
+    named = {Path(target).name for target in re.findall(r"\]\(([^)#:]+\.md)\)", (ROOT / start).read_text())}
+    assert {path.name for path in DOCS.glob("*.md")} - {"index.md"} <= named
 
 
 def test_the_site_is_built_without_a_warning(tmp_path: Path):

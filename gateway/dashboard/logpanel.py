@@ -1,8 +1,8 @@
 """The panel of the log: one line a record, in columns that one reads down; and one record in full.
 
-What gives way as the width shrinks: of a request first what has no column, then the request id, the tokens, the
-milliseconds of the time, a part of the model's name, the status, the provider; below that there are no columns, and
-the parts follow each other. Names are cut in the middle.
+What gives way as the width shrinks: of a request first what has no column, then the request id, the tokens, the end
+of the longest route ("responses"), the milliseconds of the time, a part of the model's name, the status, the
+provider; below that there are no columns, and the parts follow each other. Names are cut in the middle.
 
 A row is put together from pieces that know where in the text of the line they come from, so what the filter finds in
 that text, across columns too, is highlighted where it is on the screen.
@@ -41,7 +41,7 @@ _OUTCOME_ROLES = {"ok": "text", "cancelled": "warning"}
 _COLUMNS_FROM = 9 + 6 + 9 + 15 + 10 + 7
 _MORE_COLUMNS = (
     *(("provider", 12), ("status", 4), ("more of the model", 4)),
-    *(("milliseconds", 4), ("tokens", 18), ("request id", 14)),
+    *(("milliseconds", 4), ("more of the route", 1), ("tokens", 18), ("request id", 14)),
 )
 # Less than a word of a message says nothing, and a narrower column of wrapped text is no text.
 _LEAST_MESSAGE, _LEAST_WRAPPED = 10, 16
@@ -192,7 +192,7 @@ def _follow_each_other(pieces: _Pieces, line: LogLine, width: int) -> None:
 
 def _in_columns(pieces: _Pieces, line: LogLine, more: frozenset[str], model: int, id_cells: int) -> None:
     words = line.words
-    pieces.column("route", "label", 8, 1)
+    pieces.column("route", "label", 9 if "more of the route" in more else 8, 1)
     if "provider" in more:
         pieces.name("model", model)
         pieces.plain("dim", " → ")

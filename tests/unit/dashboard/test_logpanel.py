@@ -68,17 +68,24 @@ def panel(view: View, columns: int, rows: int) -> list[Row]:
         (76, "12:00:00 warn  messages claude-…nnet-4 → anthropic 504 timeout       60s"),
         (80, "12:00:00 warn  messages claude-sonnet-4    → anthropic 504 timeout       60s"),
         (84, "12:00:00.000 warn  messages claude-sonnet-4    → anthropic 504 timeout       60s"),
-        (102, "12:00:00.000 warn  messages claude-sonnet-4    → anthropic 504 timeout       60s   9,134↑        –"),
+        (103, "12:00:00.000 warn  messages  claude-sonnet-4    → anthropic 504 timeout       60s   9,134↑        –"),
         (
             140,
-            "12:00:00.000 warn  messages claude-sonnet-4        → anthropic 504 timeout       60s   9,134↑        –"
-            "  req_0123456…  the provider was …",
+            "12:00:00.000 warn  messages  claude-sonnet-4        → anthropic 504 timeout       60s   9,134↑        –"
+            "  req_0123456…  the provider was…",
         ),
     ],
 )
 def test_columns_give_way_by_rule(columns: int, row: str) -> None:
     """The narrower the panel, the fewer columns, the least important ones first."""
     assert inside(panel(scene(one(**REQUEST)), columns, 3)) == [row]
+
+
+def test_the_longest_route_is_whole_where_there_is_room() -> None:
+    """`responses` has nine letters, one more than the other routes."""
+    view = scene(one(**REQUEST | {"path": "/v1/responses"}))
+    assert inside(panel(view, 84, 3))[0].split()[2] == "respons…"
+    assert inside(panel(view, 85, 3))[0].split()[2] == "responses"
 
 
 def test_matches_are_highlighted_across_columns() -> None:

@@ -177,6 +177,13 @@ def test_every_page_is_in_the_navigation():
     assert sorted(listed) == sorted(path.name for path in DOCS.glob("*.md"))
 
 
+def test_every_page_has_one_title():
+    """It is what the navigation of the site shows of it; what stands in blocks of code is none."""
+    for path in DOCS.glob("*.md"):
+        text = re.sub(r"^```.*?^```$", "", path.read_text(), flags=re.MULTILINE | re.DOTALL)
+        assert (text.count("\n# "), text[:2]) == (0, "# "), path.name
+
+
 @pytest.mark.parametrize("start", ["README.md", "docs/index.md"])
 def test_every_page_is_linked_where_readers_begin(start: str):
     """Also for who reads the pages as plain Markdown, where there is no navigation."""

@@ -209,9 +209,7 @@ def top_command(around: Surroundings, run_dir: Path | None, once: bool, format: 
     return around.run_top(run_dir, once, format, around.environ)
 
 
-@cli.command(
-    "demo", epilog=_examples(("gateway demo", "then `1` for the last minute, `?` for all keys, `q` to end it"))
-)
+@cli.command("demo", epilog=_examples(("gateway demo", "then `0` for 15 minutes, `?` for all keys, `q` to end it")))
 @click.option(
     "-p", "--port", type=click.IntRange(0, 65_535), default=8000, show_default=True, help="Port; 0 takes a free one."
 )

@@ -13,7 +13,7 @@ from gateway.dashboard.canvas import Tile
 from gateway.dashboard.frame import banner, build_tiles, stage, with_new_log
 from gateway.dashboard.logview import LogView
 from gateway.dashboard.series import SECOND_NS, History
-from gateway.dashboard.state import Effect, Ui, press
+from gateway.dashboard.state import WINDOWS_S, Effect, Ui, press
 from gateway.dashboard.text import uptime
 from gateway.dashboard.theme import Theme, make_theme
 from gateway.dashboard.view import View
@@ -60,7 +60,8 @@ class Session:
         owns_gateway: bool = False,
     ) -> None:
         """`wall_ns_at_zero` is the Unix time of instant 0 of the clock of the charts; see `Ui`, `View`."""
-        self.ui = Ui(owns_gateway=owns_gateway)
+        # Synthetic traffic is looked at for a minute or two, in which a chart of 15 minutes stays nearly empty.
+        self.ui = Ui(owns_gateway=owns_gateway, window_s=WINDOWS_S[0] if label else WINDOWS_S[-1])
         self._assumed_theme = self.ui.theme
         self.stopped: Stopped | None = None
         """That the gateway is gone, None while it lives."""

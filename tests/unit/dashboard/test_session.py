@@ -47,6 +47,14 @@ def texts(session: Session, now_ns: int = NOW_NS, size: tuple[int, int] = SIZE) 
     return {tile.name: text(tile) for tile in session.picture(size, now_ns)[0]}
 
 
+@pytest.mark.parametrize(("label", "window"), [("", "-15m"), ("synthetic traffic", "-60s")])
+def test_synthetic_traffic_begins_with_the_last_minute(label: str, window: str) -> None:
+    """A demo fills its charts within seconds; a gateway begins with all that it has."""
+    figures = make_snapshot(), make_chart(60)
+    session = Session(figures, PLAIN, memory_bytes=1 << 34, wall_ns_at_zero=UNIX_NS - NOW_NS, label=label)
+    assert window in texts(session)["requests"]
+
+
 def busier() -> tuple[object, ChartData]:
     """Figures of a later moment."""
     return msgspec.structs.replace(make_snapshot(), active=777), make_chart(60)

@@ -433,8 +433,11 @@ def requests(rect: Rect, view: View) -> list[Row]:
     scale = charts.linear_scale(highest, frame.rows, _rate_tick, _LEAST_RATE)
     reading = view.reading
     if reading is None:
-        now = view.snapshot.window.requests_per_second
-        figures = [[("strong", rate(now))], labelled("label", "peak", rate(view.history.peak(frame.window_s)))]
+        now, peak = view.snapshot.window.requests_per_second, view.history.peak(frame.window_s)
+        if now is not None and peak is not None:
+            # The newest requests are in no step yet.
+            peak = max(now, peak)
+        figures = [[("strong", rate(now))], labelled("label", "peak", rate(peak))]
     else:
         now = reading.rate(reading.latency_ms.count)
         figures = [[("strong", rate(now))], labelled("label", "n", count(reading.number)), *_moment(view, reading)]

@@ -108,7 +108,9 @@ def test_titles_are_of_the_chosen_window(window_s: int) -> None:
     )
     view = quiet_but_for_one_burst()
     chart = ChartData(NOW_NS, view.history.scalars, [long_ago, *quiet_steps()])
-    shown = make_scene(ui=Ui(window_s=window_s), chart=chart)
+    window = msgspec.structs.replace(make_snapshot().window, requests_per_second=0.2)
+    snapshot = msgspec.structs.replace(make_snapshot(), window=window)
+    shown = make_scene(ui=Ui(window_s=window_s), snapshot=snapshot, chart=chart)
     assert " p50 99ms  p95 4.0s  p99 4.0s ╮" in texts(panels.latency(Rect(0, 0, 71, 9), shown))[0]
     assert " upstream 2 ╮" in texts(panels.errors(Rect(0, 0, 71, 9), shown))[0]
     assert " peak 2.4/s ╮" in texts(panels.requests(Rect(0, 0, 71, 9), shown))[0]
@@ -124,6 +126,13 @@ def test_peak_does_not_depend_on_the_width_of_the_chart(width: int) -> None:
         peaks.append(float(title.partition("peak ")[2].partition("/s")[0]))
     assert peaks == sorted(peaks)
     assert peaks[-1] == round(max(step.count for step in make_chart().steps) / 5, 1)
+
+
+def test_peak_is_never_below_the_rate_beside_it() -> None:
+    """Requests of the step that has not ended yet count in the rate of the last minute, so they count in the peak."""
+    window = msgspec.structs.replace(make_snapshot().window, requests_per_second=90.0)
+    scene = make_scene(snapshot=msgspec.structs.replace(make_snapshot(), window=window), chart=MINUTE)
+    assert " 90.0/s  peak 90.0/s " in texts(panels.requests(Rect(0, 0, 71, 9), scene))[0]
 
 
 def test_requests_without_a_model_have_a_row() -> None:

@@ -49,7 +49,7 @@ from gateway.dashboard.view import (
 from gateway.metrics.outcome import ERRORS
 
 # The relative error of every percentile, from the width of the latency cells.
-ERROR_BOUND = "±1.5%"
+_ERROR_BOUND = "±1.5%"
 CHARTS = ("requests", "latency", "errors", "tokens")
 """The panels with a chart over time, which the cursor reads."""
 # Wide enough for every tick of every axis (500ms, 0.05/s, 1.5k/s), so a field never moves sideways with its scale.
@@ -94,7 +94,7 @@ def status(rect: Rect, view: View) -> list[Row]:
     span = f"window {window.seconds // 60}m"
     figures.append([("label", span if covered >= window.seconds else f"{span}, {uptime(covered)} so far")])
     if wide:
-        figures += [[("label", f"n {count(window.latency_ms.count)}")], [("label", f"percentiles {ERROR_BOUND}")]]
+        figures += [[("label", f"n {count(window.latency_ms.count)}")], [("label", _error_bound(view))]]
     # The live sign matters most and stands last, so it is reserved first and put back at the edge.
     live = feed_state(view)
     joined = fitting(figures, rect.width - 6 - row_cells(title) - row_cells(live) - 2)
@@ -119,9 +119,15 @@ def _status_line(width: int, view: View) -> Row:
         [("label", f"up {_up(view)}")],
         labelled("label", "err", right(rate(snapshot.window.errors_per_second), 6)),
         [("label", f"n {count(snapshot.window.latency_ms.count)}")],
-        [("label", f"percentiles {ERROR_BOUND}")],
+        [("label", _error_bound(view))],
     ]
     return fit(fitting(parts, width), width)
+
+
+def _error_bound(view: View) -> str:
+    """How exact the percentiles are; a plus alone would say something else, and ASCII has no sign for both."""
+    bound = f"percentiles {_ERROR_BOUND}"
+    return bound.replace("±", "+-") if view.theme.charset == "ascii" else bound
 
 
 def _title(view: View) -> Row:

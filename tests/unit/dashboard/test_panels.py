@@ -13,7 +13,15 @@ from gateway.dashboard.tables import MODELS, models
 from gateway.dashboard.text import Row
 from gateway.dashboard.view import View
 from gateway.metrics.snapshot import ChartData, Latency, ModelWindow, ScalarPoint, StepPoint, Tokens
-from tests.support.dashboard_scene import NOTHING, NOW_NS, make_chart, make_new_snapshot, make_scene, make_snapshot
+from tests.support.dashboard_scene import (
+    NOTHING,
+    NOW_NS,
+    PLAIN,
+    make_chart,
+    make_new_snapshot,
+    make_scene,
+    make_snapshot,
+)
 from tests.support.metrics import of_latencies
 
 MINUTE = make_chart(60)
@@ -188,6 +196,14 @@ def test_status_fills_the_rows_that_it_has(height: int, rows: int) -> None:
     for word in ("active ", " 44", "cpu ", "39%", "mem ", "412M"):
         assert word in gauges
     assert ("err  0.4/s" in gauges) == (rows == 2)
+
+
+def test_bound_of_the_percentiles_is_not_a_plus_in_ascii() -> None:
+    """Where there is no sign for plus and minus there are both."""
+    plain = {**PLAIN, "LANG": "C"}
+    shown = [texts(panels.status(Rect(0, 0, 160, 4), make_scene(environ=environ)))[0] for environ in (PLAIN, plain)]
+    assert " percentiles ±1.5% " in shown[0]
+    assert " percentiles +-1.5% " in shown[1]
 
 
 def test_one_line_says_what_matters_most() -> None:

@@ -277,9 +277,11 @@ def readout(view: View, room: int) -> Row:
     if reading is None:
         return [("label", "the cursor is older than the window")]
     p50, p95, p99 = percentile_figures(reading.latency_ms)
+    # Of a moment that nobody counted no stretch is known either.
+    then = [_clock(view, instant) for instant in sorted({reading.begin_ns, reading.end_ns})]
     return giving_way(
         [
-            (0, [("strong", f"{_clock(view, reading.begin_ns)} to {_clock(view, reading.end_ns)}")]),
+            (0, [("strong", " to ".join(then))]),
             (1, labelled("label", "n", count(reading.number))),
             (4, [("requests", rate(reading.rate(reading.latency_ms.count)))]),
             *((6, p50), (2, p95), (5, p99)),

@@ -102,7 +102,7 @@ def test_cursor_where_nothing_was_sampled_reads_no_data() -> None:
     """A gap has no figures, which is not the same as zero."""
     view = make_scene(ui=Ui(window_s=900, cursor_ns=NOW_NS - 600 * SECOND_NS), chart=MINUTE)
     assert texts([panels.readout(view, 200)]) == [
-        "11:50:00 to 11:50:00  n –  –  p50 –  p95 –  p99 –  err –  in –  out –  10m00s ago"
+        "11:50:00  n –  –  p50 –  p95 –  p99 –  err –  in –  out –  10m00s ago"
     ]
     assert " –  n –  11:50:00" in texts(panels.requests(Rect(0, 0, 71, 9), view))[0]
 

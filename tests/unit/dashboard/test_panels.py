@@ -9,7 +9,7 @@ from gateway.dashboard import panels
 from gateway.dashboard.layout import Rect
 from gateway.dashboard.series import SECOND_NS
 from gateway.dashboard.state import NO_MODEL, Ui
-from gateway.dashboard.tables import MODELS, models
+from gateway.dashboard.tables import MODELS, models, workers
 from gateway.dashboard.text import Row
 from gateway.dashboard.view import View
 from gateway.metrics.snapshot import ChartData, Latency, ModelWindow, ScalarPoint, StepPoint, Tokens
@@ -153,6 +153,12 @@ def test_requests_without_a_model_have_a_row() -> None:
     assert NO_MODEL not in MODELS.names(make_scene())
     shown = next(row for row in texts(models(Rect(0, 0, 80, 9), scene)) if NO_MODEL in row)
     assert shown.split()[1:-1] == ["(no", "model)", "25", "0.5/s", "96%", "12ms", "40ms", "80ms", "–", "–", "0"]
+
+
+@pytest.mark.parametrize(("height", "title"), [(12, " 2 ╮"), (5, " 2 ╮"), (4, " 2  1 shown ╮")])
+def test_workers_that_have_no_row_are_counted(height: int, title: str) -> None:
+    """Where there is no room for all of them the title says how many there are and how many of them stand there."""
+    assert texts(workers(Rect(0, 0, 40, height), make_scene()))[0].endswith(title)
 
 
 def test_tokens_that_nobody_reported_are_no_zeros() -> None:

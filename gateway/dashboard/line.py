@@ -1,7 +1,7 @@
 """The whole gateway in one line, for a status bar."""
 
 from gateway.dashboard.resting import rest_words
-from gateway.dashboard.text import NO_DATA, count, duration, percent, rate, short, size
+from gateway.dashboard.text import NO_DATA, clean, count, duration, percent, rate, short, size
 from gateway.metrics.outcome import ERRORS
 from gateway.metrics.snapshot import Snapshot
 
@@ -16,6 +16,7 @@ def render_line(snapshot: Snapshot) -> str:
     errors = sum(window.outcomes.get(kind.label, 0) for kind in ERRORS)
     state = snapshot.instance.state
     parts = [
+        *([clean(label)] if (label := snapshot.instance.label) else []),
         *([] if state == "running" else [f"gateway {state}"]),
         *([words] if (words := rest_words(snapshot)) else []),
         f"active {count(snapshot.active)}",

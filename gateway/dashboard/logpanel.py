@@ -297,7 +297,8 @@ def _figures(view: View) -> list[Row]:
     """The state of the log for its title, what matters most first."""
     log, wanted = view.log, view.log.filter
     if log.below:
-        state: Row = [("halt", f"{count(log.below)} new below")]
+        new = f", {count(log.unseen)} new" if log.unseen else ""
+        state: Row = [("halt", f"{count(log.below)} below{new}")]
     elif log.following and not view.ui.frozen:
         state = [("live", "following")]
     else:

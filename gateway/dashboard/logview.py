@@ -187,6 +187,8 @@ class LogView:
         self._picture: Sequence[LogLine] = ()
         self._skipped = 0
         self._first = 0
+        # The newest line that any picture has shown.
+        self._seen = -1
         # How many lines of a held picture were kept beyond the others when lines were forgotten last.
         self._held = 0
         # Where the picture began when the filter was changed, until somebody moves.
@@ -231,6 +233,13 @@ class LogView:
             return 0
         last = self._picture[-1].number if self._picture else self._selected
         return len(self._matching) - bisect_right(self._matching, last, key=_number_of)
+
+    @property
+    def unseen(self) -> int:
+        """How many of those no picture has shown yet."""
+        if self._selected is None:
+            return 0
+        return min(self.below, len(self._matching) - bisect_right(self._matching, self._seen, key=_number_of))
 
     @property
     def skipped(self) -> int:
@@ -322,6 +331,7 @@ class LogView:
         self._picture = self._matching[first:last]
         if self._picture:
             self._first = self._picture[0].number
+            self._seen = max(self._seen, self._picture[-1].number)
         return self._picture
 
     def check_valid(self) -> None:
@@ -332,7 +342,7 @@ class LogView:
         assert numbers == sorted(set(numbers))
         assert len(numbers) <= self._keep + max(self._keep // 8, self._held)
         assert self.filter.select(self._lines) == self._matching
-        assert 0 <= self.below <= len(self._matching)
+        assert 0 <= self.unseen <= self.below <= len(self._matching)
         assert not self.following or (self.below == 0 and self.selected is None)
         assert self.following or not self._matching or self.selected in self._matching
 

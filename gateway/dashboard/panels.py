@@ -49,7 +49,7 @@ from gateway.dashboard.view import (
 from gateway.metrics.outcome import ERRORS
 
 # The relative error of every percentile, from the width of the latency cells.
-ERROR_BOUND = "±1.5%"
+_ERROR_BOUND = "±1.5%"
 CHARTS = ("requests", "latency", "errors", "tokens")
 """The panels with a chart over time, which the cursor reads."""
 # Wide enough for every tick of every axis (500ms, 0.05/s, 1.5k/s), so a field never moves sideways with its scale.
@@ -94,7 +94,7 @@ def status(rect: Rect, view: View) -> list[Row]:
     span = f"window {window.seconds // 60}m"
     figures.append([("label", span if covered >= window.seconds else f"{span}, {uptime(covered)} so far")])
     if wide:
-        figures += [[("label", f"n {count(window.latency_ms.count)}")], [("label", f"percentiles {ERROR_BOUND}")]]
+        figures += [[("label", f"n {count(window.latency_ms.count)}")], [("label", _error_bound(view))]]
     # The live sign matters most and stands last, so it is reserved first and put back at the edge.
     live = feed_state(view)
     joined = fitting(figures, rect.width - 6 - row_cells(title) - row_cells(live) - 2)
@@ -119,9 +119,15 @@ def _status_line(width: int, view: View) -> Row:
         [("label", f"up {_up(view)}")],
         labelled("label", "err", right(rate(snapshot.window.errors_per_second), 6)),
         [("label", f"n {count(snapshot.window.latency_ms.count)}")],
-        [("label", f"percentiles {ERROR_BOUND}")],
+        [("label", _error_bound(view))],
     ]
     return fit(fitting(parts, width), width)
+
+
+def _error_bound(view: View) -> str:
+    """How exact the percentiles are; a plus alone would say something else, and ASCII has no sign for both."""
+    bound = f"percentiles {_ERROR_BOUND}"
+    return bound.replace("±", "+-") if view.theme.charset == "ascii" else bound
 
 
 def _title(view: View) -> Row:
@@ -271,9 +277,11 @@ def readout(view: View, room: int) -> Row:
     if reading is None:
         return [("label", "the cursor is older than the window")]
     p50, p95, p99 = percentile_figures(reading.latency_ms)
+    # Of a moment that nobody counted no stretch is known either.
+    then = [_clock(view, instant) for instant in sorted({reading.begin_ns, reading.end_ns})]
     return giving_way(
         [
-            (0, [("strong", f"{_clock(view, reading.begin_ns)} to {_clock(view, reading.end_ns)}")]),
+            (0, [("strong", " to ".join(then))]),
             (1, labelled("label", "n", count(reading.number))),
             (4, [("requests", rate(reading.rate(reading.latency_ms.count)))]),
             *((6, p50), (2, p95), (5, p99)),
@@ -433,8 +441,11 @@ def requests(rect: Rect, view: View) -> list[Row]:
     scale = charts.linear_scale(highest, frame.rows, _rate_tick, _LEAST_RATE)
     reading = view.reading
     if reading is None:
-        now = view.snapshot.window.requests_per_second
-        figures = [[("strong", rate(now))], labelled("label", "peak", rate(view.history.peak(frame.window_s)))]
+        now, peak = view.snapshot.window.requests_per_second, view.history.peak(frame.window_s)
+        if now is not None and peak is not None:
+            # The newest requests are in no step yet.
+            peak = max(now, peak)
+        figures = [[("strong", rate(now))], labelled("label", "peak", rate(peak))]
     else:
         now = reading.rate(reading.latency_ms.count)
         figures = [[("strong", rate(now))], labelled("label", "n", count(reading.number)), *_moment(view, reading)]

@@ -28,8 +28,9 @@ def _head(snapshot: Snapshot) -> list[str]:
     # How long one that has ended was up is not known.
     life = {"running": f"up {uptime(up_s)}", "suspended": f"up {uptime(up_s)}, suspended", "stopped": "stopped"}
     return [
-        f"gateway {clean(instance.version)} at {clean(instance.address)}, pid {instance.pid}, "
-        f"{life[instance.state]}, {alive} worker{'' if alive == 1 else 's'}, taken {clean(snapshot.taken_at)}",
+        f"{clean(instance.label or 'gateway')} {clean(instance.version)} at {clean(instance.address)}, "
+        f"pid {instance.pid}, {life[instance.state]}, {alive} worker{'' if alive == 1 else 's'}, "
+        f"taken {clean(snapshot.taken_at)}",
         f"active {count(snapshot.active)}, {rate(window.requests_per_second)} and "
         f"{rate(window.errors_per_second)} errors in the last minute; tables over the last {uptime(covered_s)}",
     ]

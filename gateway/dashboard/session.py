@@ -2,7 +2,7 @@
 
 Frozen, the figures and the history stay as they are, and the log that is shown is a copy; the live log goes on taking
 records in, so that nothing is missing when the picture goes on. What was done to the frozen log, its filter apart, is
-forgotten with it.
+forgotten with it. A gateway that takes the place of a frozen one is shown when the picture goes on.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,16 +26,21 @@ _AGE_STEP_S = 10
 
 @dataclass(frozen=True)
 class Stopped:
-    """Since when a gateway is gone, where it is waited for, and why the one that came instead cannot be shown."""
+    """Since when a gateway is gone, where it is waited for, and why the one that came instead cannot be shown.
+
+    `missed` is that its figures were not read up to the end, as the picture was frozen or hidden.
+    """
 
     since_ns: int
     address: str
     problem: str = ""
+    missed: bool = False
 
     def text(self, now_ns: int) -> str:
         """What the banner says."""
         then = self.problem or f"waiting for {self.address.removeprefix('http://')}"
-        return f"■ gateway stopped {_age(now_ns - self.since_ns)} ago; {then}; these are its last figures"
+        figures = "these figures are older" if self.missed else "these are its last figures"
+        return f"■ gateway stopped {_age(now_ns - self.since_ns)} ago; {then}; {figures}"
 
 
 def _age(nanoseconds: int) -> str:
@@ -65,8 +70,6 @@ class Session:
         self._assumed_theme = self.ui.theme
         self.stopped: Stopped | None = None
         """That the gateway is gone, None while it lives."""
-        self.label = label
-        """What the figures are, if they are no real ones."""
         self._environ = environ
         self._memory_bytes = memory_bytes
         self._wall_ns_at_zero = wall_ns_at_zero
@@ -75,17 +78,26 @@ class Session:
         self._log = LogView(zone=zone)
         self._frozen_log: LogView | None = None
         self._frozen_ns = 0
+        # What a frozen picture goes on with, if another gateway took over.
+        self._successor: tuple[Snapshot, ChartData, str] | None = None
         self._theme: Theme | None = None
         # The panels of the last picture: while nothing but the age of a banner changes, they are shown again, and while
         # nothing but the log does, those that do not show it.
         self._tiles: list[Tile] | None = None
         self._is_log_new = False
         self._size = (0, 0)
-        self.start(*figures)
+        self.start(*figures, label)
 
-    def start(self, snapshot: Snapshot, chart: ChartData) -> None:
-        """Begin with the figures of a gateway; those of the one before are forgotten, its log is not."""
-        self._history = History()
+    def start(self, snapshot: Snapshot, chart: ChartData, label: str) -> None:
+        """Begin with the figures of a gateway, after a frozen picture; those before are forgotten, the log is not.
+
+        `label` is what the figures are, if they are no real ones.
+        """
+        if self.frozen:
+            self._successor, self._tiles = (snapshot, chart, label), None
+            return
+        self._successor = None
+        self._history, self._label = History(), label
         self.take(snapshot, chart)
 
     @property
@@ -128,6 +140,8 @@ class Session:
         else:
             self._frozen_log = None
             self._log.set_filter(self.ui.filter_text, self.ui.level)
+            if self._successor is not None:
+                self.start(*self._successor)
         return Effect.NONE
 
     def picture(self, size: tuple[int, int], now_ns: int) -> tuple[list[Tile], Theme]:
@@ -148,7 +162,10 @@ class Session:
         if self.stopped is not None:
             return banner(self.stopped.text(now_ns), *size)
         if self.frozen:
-            return banner(f"‖ frozen {_age(now_ns - self._frozen_ns)} ago; nothing is lost meanwhile; f goes on", *size)
+            meanwhile = (
+                "nothing is lost meanwhile" if self._successor is None else "its gateway was followed by another"
+            )
+            return banner(f"‖ frozen {_age(now_ns - self._frozen_ns)} ago; {meanwhile}; f goes on", *size)
         return []
 
     def _current_theme(self) -> Theme:
@@ -167,6 +184,6 @@ class Session:
             wall_ns_at_zero=self._wall_ns_at_zero,
             zone=self._zone,
             stopped=self.stopped is not None,
-            label=self.label,
+            label=self._label,
             welcome=self._welcome,
         )

@@ -27,7 +27,9 @@ class FiguresReader:
         self._liveness = Liveness()
         self.metrics = MetricsView(instance.run_dir, clock=boottime_ns, is_alive=self._liveness)
         self._process_started = instance.process_started
-        self._info = InstanceInfo(instance.pid, instance.version, instance.address, instance.started_at)
+        self._info = InstanceInfo(
+            instance.pid, instance.version, instance.address, instance.started_at, label=instance.label
+        )
 
     def snapshot(self) -> Snapshot:
         """The figures of this moment; raises MetricsError."""

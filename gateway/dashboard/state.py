@@ -47,8 +47,8 @@ class Ui:
     """The state of the picture; scroll position, selected line and filter in force of the log live in the `LogView`.
 
     `cursor_ns` is the instant that the charts read out, None for none; `orders` and `selected` are by table. Where
-    quitting stops the gateway (`owns_gateway`), Esc only asks for it (`asking`). `notice` says why the last key did
-    nothing.
+    quitting stops the gateway (`owns_gateway`), Esc only asks for it (`asking`). `notice` says of the last key what the
+    picture does not.
     """
 
     owns_gateway: bool = False
@@ -263,7 +263,8 @@ def _toggled(ui: Ui, name: str, stage: Stage) -> Ui:
 def _changed(ui: Ui, log: LogView, stage: Stage, binding: Binding) -> Ui:
     match binding.action:
         case Action.THEME:
-            return replace(ui, theme=_after(THEMES, ui.theme))
+            theme = _after(THEMES, ui.theme)
+            return replace(ui, theme=theme, notice=f"theme {theme}")
         case Action.HELP:
             return replace(ui, help=not ui.help, help_row=0)
         case Action.NEXT_PANEL:

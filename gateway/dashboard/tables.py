@@ -285,7 +285,9 @@ def workers(rect: Rect, view: View) -> list[Row]:
             body.append([("label", left(name, 7)), ("border", "│"), ("gauge", trend_of(values))])
         body.append([("dim", " " * 8 + charts.time_axis(width, view.ui.window_s))])
     alive = str(view.workers) if view.workers == number else f"{view.workers} of {number}"
-    return panel("workers", rect, view, [[("strong", alive)]], body)
+    # In a word of its own, as "of" tells how many are alive.
+    hidden = [[("label", f"{room - 1} shown")]] if number > room - 1 else []
+    return panel("workers", rect, view, [[("strong", alive)], *hidden], body)
 
 
 def model_table(inner: int, room: int, view: View) -> list[Row]:

@@ -288,7 +288,8 @@ class Viewer:
         if self._session.stopped is None:
             if not self._source.life.is_over():
                 return
-            self._session.stopped = Stopped(time.monotonic_ns(), clean(instance.address))
+            missed = not self._is_live
+            self._session.stopped = Stopped(time.monotonic_ns(), clean(instance.address), missed=missed)
             self._session.changed()
             self._next_search = now
             self._pace.ask(now, 0.0)
@@ -308,8 +309,7 @@ class Viewer:
             self._session.stopped = replace(self._session.stopped, problem=problem)
         else:
             self._session.stopped = None
-            self._session.label = successor.label
-            self._session.start(*self._source.figures)
+            self._session.start(*self._source.figures, successor.label)
         self._pace.ask(now, 0.0)
 
     def _spoil(self, now: float, spacing_s: float) -> None:

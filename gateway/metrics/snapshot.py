@@ -54,13 +54,17 @@ class WindowFigures(msgspec.Struct, frozen=True):
 
 
 class InstanceInfo(msgspec.Struct, frozen=True):
-    """Which gateway this is; one that is not running is "suspended" or "stopped", and its figures are its last ones."""
+    """Which gateway this is; one that is not running is "suspended" or "stopped", and its figures are its last ones.
+
+    `label` is what the figures are, if they are no real ones.
+    """
 
     pid: int
     version: str
     address: str
     started_at: str
     state: State = "running"
+    label: str = ""
 
 
 class WorkerFigures(msgspec.Struct, frozen=True):

@@ -263,10 +263,10 @@ def test_scrolling_stays_on_its_lines_until_end(show: Show, gateway: Gateway) ->
     dashboard = show()
     dashboard.wait_for("line 00065")
     dashboard.type(b"\x1b[5~")
-    dashboard.wait_for("3 new below")
+    dashboard.wait_for(" 3 below ")
     dashboard.wait_for("line 00062")
     gateway.log(10)
-    dashboard.wait_for("13 new below")
+    dashboard.wait_for("13 below, 10 new")
     assert "line 00062" in dashboard.text
     assert "line 00063" not in dashboard.text
     dashboard.type(b"\x1bOF")

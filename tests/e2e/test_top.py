@@ -56,7 +56,7 @@ def test_the_json_has_the_documented_members_in_their_order(tmp_path: Path):
         "schema", "instance", "taken_at", "active", "workers", "lifetime", "window", "models", "unattributed", "log",
         "providers",
     ]  # fmt: skip
-    assert list(snapshot["instance"]) == ["pid", "version", "address", "started_at", "state"]
+    assert list(snapshot["instance"]) == ["pid", "version", "address", "started_at", "state", "label"]
     assert list(snapshot["workers"][0]) == [
         "slot", "pid", "alive", "active", "cpu_percent", "rss_bytes", "finished", "requests_per_second",
     ]  # fmt: skip

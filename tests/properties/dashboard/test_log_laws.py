@@ -56,6 +56,7 @@ class Log(RuleBasedStateMachine):
         self.selected: int | None = None
         self.frozen: list[tuple[LogView, tuple[Any, ...]]] = []
         self.shown: list[int] = []
+        self.newest_seen = -1
         self.draw()
 
     def height(self, line: LogLine) -> int:
@@ -65,6 +66,7 @@ class Log(RuleBasedStateMachine):
     def draw(self) -> None:
         """Show the picture."""
         self.shown = [line.number for line in self.log.visible(self.rows, self.height)]
+        self.newest_seen = max([self.newest_seen, *self.shown])
 
     def matching(self) -> list[Known]:
         """The lines of the model that the filter lets through."""
@@ -192,7 +194,17 @@ class Log(RuleBasedStateMachine):
 
     def state_of(self, log: LogView) -> tuple[Any, ...]:
         """All that can be asked of a log without drawing it."""
-        return (log.total, log.kept, log.matching, log.below, log.following, log.selected, log.filter, log.skipped)
+        return (
+            log.total,
+            log.kept,
+            log.matching,
+            log.below,
+            log.unseen,
+            log.following,
+            log.selected,
+            log.filter,
+            log.skipped,
+        )
 
     @invariant()
     def shown_lines_are_those_of_the_list(self) -> None:
@@ -219,6 +231,7 @@ class Log(RuleBasedStateMachine):
             assert self.log.below == 0
         else:
             assert self.log.below == len(numbers) - last
+            assert self.log.unseen == sum(number > self.newest_seen for number in numbers)
             chosen = self.log.selected
             assert chosen is not None
             assert chosen.number == numbers[self.cursor()]

@@ -101,7 +101,7 @@ class ScreenMachine(RuleBasedStateMachine):
     def another_gateway_comes(self) -> None:
         """One that follows the one before, with a history of its own."""
         self.session.stopped = None
-        self.session.start(make_snapshot(), ChartData(self.now_ns, (), ()))
+        self.session.start(make_snapshot(), ChartData(self.now_ns, (), ()), "")
 
     @invariant()
     def screen_is_what_the_state_says(self) -> None:

@@ -36,6 +36,15 @@ def test_gateway_that_does_not_run_is_told_first() -> None:
         assert line.startswith(f"gateway {state}  active 44  ")
 
 
+def test_figures_that_are_no_real_ones_are_told_first() -> None:
+    """Nobody takes a demo for the gateway of others."""
+    snapshot = make_snapshot()
+    instance = msgspec.structs.replace(snapshot.instance, label="synthetic traffic")
+    assert render_line(msgspec.structs.replace(snapshot, instance=instance)).startswith(
+        "synthetic traffic  active 44  "
+    )
+
+
 def test_line_does_not_need_the_screen_library() -> None:
     """A status bar that runs every few seconds does not pay for pytermgui."""
     code = "import sys, gateway.dashboard.line; sys.exit('pytermgui' in sys.modules)"

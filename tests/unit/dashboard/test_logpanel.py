@@ -132,7 +132,7 @@ def test_title_says_the_state() -> None:
     view.log.set_filter("claude", "warning")
     assert "6 of 43  warn+  5 lost  43 records" in text(panel(view, 100, 8)[0])
     view.log.set_filter("", "info")
-    assert "3 new below" in text(panel(view, 100, 8)[0])
+    assert " 3 below, 3 new " in text(panel(view, 100, 8)[0])
 
 
 def test_wrong_filter_is_said_while_the_old_one_is_in_force() -> None:

@@ -97,6 +97,19 @@ def test_follows_until_a_line_is_selected() -> None:
     assert (shown(log)[-1], log.below, selected(log)) == (21, 0, None)
 
 
+def test_lines_below_are_new_until_a_picture_has_shown_them() -> None:
+    """What one scrolls away from is below, and not new; what comes after that is both."""
+    log = filled(20)
+    log.top()
+    assert (shown(log)[0], log.below, log.unseen) == (0, 15, 0)
+    log.add([record("new"), record("new")])
+    assert (shown(log)[0], log.below, log.unseen) == (0, 17, 2)
+    log.end()
+    assert (shown(log)[-1], log.unseen) == (21, 0)
+    log.top()
+    assert (shown(log)[0], log.below, log.unseen) == (0, 17, 0)
+
+
 def test_up_starts_from_the_line_that_one_sees() -> None:
     """What came since the last picture does not move the line above the newest visible one; Down selects nothing."""
     log = filled(20)

@@ -9,11 +9,19 @@ from gateway.dashboard import panels
 from gateway.dashboard.layout import Rect
 from gateway.dashboard.series import SECOND_NS
 from gateway.dashboard.state import NO_MODEL, Ui
-from gateway.dashboard.tables import MODELS, models
+from gateway.dashboard.tables import MODELS, models, workers
 from gateway.dashboard.text import Row
 from gateway.dashboard.view import View
 from gateway.metrics.snapshot import ChartData, Latency, ModelWindow, ScalarPoint, StepPoint, Tokens
-from tests.support.dashboard_scene import NOTHING, NOW_NS, make_chart, make_new_snapshot, make_scene, make_snapshot
+from tests.support.dashboard_scene import (
+    NOTHING,
+    NOW_NS,
+    PLAIN,
+    make_chart,
+    make_new_snapshot,
+    make_scene,
+    make_snapshot,
+)
 from tests.support.metrics import of_latencies
 
 MINUTE = make_chart(60)
@@ -94,7 +102,7 @@ def test_cursor_where_nothing_was_sampled_reads_no_data() -> None:
     """A gap has no figures, which is not the same as zero."""
     view = make_scene(ui=Ui(window_s=900, cursor_ns=NOW_NS - 600 * SECOND_NS), chart=MINUTE)
     assert texts([panels.readout(view, 200)]) == [
-        "11:50:00 to 11:50:00  n –  –  p50 –  p95 –  p99 –  err –  in –  out –  10m00s ago"
+        "11:50:00  n –  –  p50 –  p95 –  p99 –  err –  in –  out –  10m00s ago"
     ]
     assert " –  n –  11:50:00" in texts(panels.requests(Rect(0, 0, 71, 9), view))[0]
 
@@ -108,7 +116,9 @@ def test_titles_are_of_the_chosen_window(window_s: int) -> None:
     )
     view = quiet_but_for_one_burst()
     chart = ChartData(NOW_NS, view.history.scalars, [long_ago, *quiet_steps()])
-    shown = make_scene(ui=Ui(window_s=window_s), chart=chart)
+    window = msgspec.structs.replace(make_snapshot().window, requests_per_second=0.2)
+    snapshot = msgspec.structs.replace(make_snapshot(), window=window)
+    shown = make_scene(ui=Ui(window_s=window_s), snapshot=snapshot, chart=chart)
     assert " p50 99ms  p95 4.0s  p99 4.0s ╮" in texts(panels.latency(Rect(0, 0, 71, 9), shown))[0]
     assert " upstream 2 ╮" in texts(panels.errors(Rect(0, 0, 71, 9), shown))[0]
     assert " peak 2.4/s ╮" in texts(panels.requests(Rect(0, 0, 71, 9), shown))[0]
@@ -126,6 +136,13 @@ def test_peak_does_not_depend_on_the_width_of_the_chart(width: int) -> None:
     assert peaks[-1] == round(max(step.count for step in make_chart().steps) / 5, 1)
 
 
+def test_peak_is_never_below_the_rate_beside_it() -> None:
+    """Requests of the step that has not ended yet count in the rate of the last minute, so they count in the peak."""
+    window = msgspec.structs.replace(make_snapshot().window, requests_per_second=90.0)
+    scene = make_scene(snapshot=msgspec.structs.replace(make_snapshot(), window=window), chart=MINUTE)
+    assert " 90.0/s  peak 90.0/s " in texts(panels.requests(Rect(0, 0, 71, 9), scene))[0]
+
+
 def test_requests_without_a_model_have_a_row() -> None:
     """What was refused, or asked for by a name that nobody knows, is missing in no table; without it there is none."""
     snapshot = make_snapshot()
@@ -136,6 +153,12 @@ def test_requests_without_a_model_have_a_row() -> None:
     assert NO_MODEL not in MODELS.names(make_scene())
     shown = next(row for row in texts(models(Rect(0, 0, 80, 9), scene)) if NO_MODEL in row)
     assert shown.split()[1:-1] == ["(no", "model)", "25", "0.5/s", "96%", "12ms", "40ms", "80ms", "–", "–", "0"]
+
+
+@pytest.mark.parametrize(("height", "title"), [(12, " 2 ╮"), (5, " 2 ╮"), (4, " 2  1 shown ╮")])
+def test_workers_that_have_no_row_are_counted(height: int, title: str) -> None:
+    """Where there is no room for all of them the title says how many there are and how many of them stand there."""
+    assert texts(workers(Rect(0, 0, 40, height), make_scene()))[0].endswith(title)
 
 
 def test_tokens_that_nobody_reported_are_no_zeros() -> None:
@@ -179,6 +202,14 @@ def test_status_fills_the_rows_that_it_has(height: int, rows: int) -> None:
     for word in ("active ", " 44", "cpu ", "39%", "mem ", "412M"):
         assert word in gauges
     assert ("err  0.4/s" in gauges) == (rows == 2)
+
+
+def test_bound_of_the_percentiles_is_not_a_plus_in_ascii() -> None:
+    """Where there is no sign for plus and minus there are both."""
+    plain = {**PLAIN, "LANG": "C"}
+    shown = [texts(panels.status(Rect(0, 0, 160, 4), make_scene(environ=environ)))[0] for environ in (PLAIN, plain)]
+    assert " percentiles ±1.5% " in shown[0]
+    assert " percentiles +-1.5% " in shown[1]
 
 
 def test_one_line_says_what_matters_most() -> None:

@@ -41,6 +41,14 @@ def test_every_figure_stands_in_a_column() -> None:
     assert render_report(make_snapshot()) == EXPECTED
 
 
+def test_figures_that_are_no_real_ones_are_named_so() -> None:
+    """The report of a demo begins with what it is of."""
+    snapshot = make_snapshot()
+    instance = msgspec.structs.replace(snapshot.instance, label="synthetic traffic")
+    report = render_report(msgspec.structs.replace(snapshot, instance=instance))
+    assert report.startswith("synthetic traffic 0.3.0 at http://127.0.0.1:8000, ")
+
+
 def test_a_gateway_that_did_nothing_yet_has_dashes() -> None:
     """What was not measured is a dash and no zero, and tables without rows keep their headers."""
     snapshot = make_snapshot()

@@ -145,6 +145,12 @@ def test_stopped_gateway_is_told_with_its_last_figures(session: Session) -> None
     assert "gpt-4.1-mini" in shown["models"]
 
 
+def test_stopped_gateway_whose_end_was_not_read_is_not_said_to_show_it(session: Session) -> None:
+    """Figures that were frozen or hidden when it stopped are not its last ones."""
+    session.stopped = Stopped(NOW_NS, "http://127.0.0.1:8000", missed=True)
+    assert "waiting for 127.0.0.1:8000; these figures are older" in texts(session)["banner"]
+
+
 def test_successor_of_another_version_is_told(session: Session) -> None:
     """Where the gateway that came back cannot be shown, the banner says why."""
     session.stopped = Stopped(NOW_NS, "http://127.0.0.1:8000", "its successor with pid 7 cannot be shown")
@@ -153,7 +159,7 @@ def test_successor_of_another_version_is_told(session: Session) -> None:
 
 def test_successor_begins_with_its_own_history_and_the_log_goes_on(session: Session) -> None:
     """The figures of the gateway that is gone are forgotten, its log lines are not."""
-    session.start(make_new_snapshot(), ChartData(NOW_NS, (), ()))
+    session.start(make_new_snapshot(), ChartData(NOW_NS, (), ()), "")
     shown = texts(session)
     assert "no requests yet" in shown["models"]
     assert "40 records" in shown["log"]
@@ -163,3 +169,17 @@ def test_line_of_a_tiny_terminal_says_what_state_it_is_in(session: Session) -> N
     """Where there is no room for a banner, the first words tell of it."""
     press(session, "f")
     assert texts(session, size=(40, 1))["line"].startswith("‖ frozen")
+
+
+def test_frozen_picture_outlives_its_gateway(session: Session) -> None:
+    """A successor changes nothing in it but the banner, and is shown when the picture goes on."""
+    press(session, "f")
+    before = texts(session)
+    session.start(make_new_snapshot(), ChartData(NOW_NS, (), ()), "synthetic traffic")
+    after = texts(session)
+    assert "its gateway was followed by another; f goes on" in after.pop("banner")
+    assert before.pop("banner")
+    assert after == before
+    press(session, "f")
+    assert "no requests yet" in texts(session)["models"]
+    assert "synthetic traffic" in texts(session)["status"]

@@ -6,7 +6,7 @@ import pytest
 
 from gateway.dashboard.layout import PANELS
 from gateway.dashboard.logview import LogView
-from gateway.dashboard.state import LEVELS, Effect, Order, Stage, Ui, press
+from gateway.dashboard.state import LEVELS, THEMES, Effect, Order, Stage, Ui, press
 from gateway.logs.ring import LogRecord
 from tests.support.dashboard_scene import make_records
 
@@ -52,6 +52,14 @@ def test_unknown_keys_do_nothing() -> None:
 def test_digits_choose_a_window() -> None:
     """One, five and fifteen minutes have a key each."""
     assert [pressed(key)[0].window_s for key in "150"] == [60, 300, 900]
+
+
+def test_theme_is_named_when_it_is_chosen() -> None:
+    """Five of them follow each other, and two may look much the same; the next key takes the name away."""
+    assert [pressed(*"t" * times)[0].notice for times in range(1, 6)] == [
+        f"theme {name}" for name in (*THEMES[1:], THEMES[0])
+    ]
+    assert pressed("t", "?")[0].notice == ""
 
 
 def test_every_switch_goes_back() -> None:

@@ -35,6 +35,7 @@ def test_the_json_is_the_documented_one(instance: Instance) -> None:
             "address": "http://127.0.0.1:8000",
             "started_at": "2026-01-01T00:00:00Z",
             "state": "running",
+            "label": "",
         },
         "taken_at": "now",
         "active": 0,

@@ -70,10 +70,10 @@ def _answer_error(request: Request[Any, Any, Any], error: RequestError) -> Respo
 
 
 class _RouteError(RequestError):
-    """Litestar's own 404 and 405, which are no fault of a counted request."""
+    """Litestar's own 404 and 405, and its 400 for a host that is none, which are no fault of a counted request."""
 
     def __init__(self, status: int, message: str) -> None:
-        super().__init__(message, code="no_such_route")
+        super().__init__(message, code="no_such_route" if status in (404, 405) else None)
         self.status = status
 
 

@@ -137,12 +137,14 @@ def _print(instance: Instance, format_: str, *, once: bool) -> None:
 def _open_closed_streams() -> None:
     """Let standard streams that a careless parent has closed lead nowhere.
 
-    Otherwise the next files that are opened get their numbers, and what is meant for the streams.
+    Otherwise the next files that are opened get their numbers, and what is meant for the streams; so workers inherit
+    them, too.
     """
     for fd, name in ((_STDIN, "stdin"), (_STDOUT, "stdout"), (_STDERR, "stderr")):
         if getattr(sys, name) is None:
             # The lowest number that is free: its own, since those below are open by now.
             nowhere = os.open(os.devnull, os.O_RDWR)
+            os.set_inheritable(nowhere, True)
             setattr(sys, name, os.fdopen(nowhere, "r" if fd == _STDIN else "w"))
 
 

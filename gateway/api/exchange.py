@@ -37,7 +37,7 @@ async def answer(request: Request[Any, Any, Any], exchange: Exchange, dialect: D
         except MalformedRequest as error:
             return Refusal(exchange, dialect, InvalidRequest(error.message, param=error.param))
         except ClientLeft:
-            return Vanished(exchange)
+            return Vanished(exchange, dialect)
         if plan.own_answer is not None:
             return OwnAnswer(exchange, dialect, plan.own_answer)
         return Relay(exchange, plan)

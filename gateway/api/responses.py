@@ -4,7 +4,7 @@ from litestar.types import Receive, Scope, Send
 
 from gateway.api.context import Exchange
 from gateway.api.lease import Lease
-from gateway.errors import BodyTooSlow, ClientError, RequestError
+from gateway.errors import BodyTooSlow, ClientError, InvalidRequest, RequestError
 from gateway.metrics.outcome import Outcome
 from gateway.protocol.dialect import Dialect
 from gateway.upstream.headers import RawHeaders
@@ -83,13 +83,19 @@ class OwnAnswer:
 class Vanished:
     """Ends the lease of a client that left before its request was complete."""
 
-    def __init__(self, exchange: Exchange) -> None:
+    def __init__(self, exchange: Exchange, dialect: Dialect) -> None:
         self._stack = exchange.take_stack()
         self._lease = exchange.lease
+        self._dialect = dialect
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Settle as cancelled; 499 is what nginx logs for it, nobody is there to read it."""
+        """Settle as cancelled; 499 is what nginx logs for it.
+
+        The server says the same of a client whose chunks are none, and which is still there to be told.
+        """
         with self._stack:
             self._lease.settle(Outcome.CANCELLED)
             self._lease.status = 499
-            await send_whole(send, 499, [], b"")
+            error = InvalidRequest("The request body broke off, or is not framed as HTTP wants it.")
+            status, headers, body = error_answer(self._dialect, error, self._lease.request_id)
+            await send_whole(send, status, headers, body)

@@ -8,7 +8,8 @@ by its successor.
 A worker is replaced in three steps, and nothing here waits for any of them, so that a signal is obeyed at once:
 
     spawned ──it says that it is ready──> current ──its successor is ready──> retiring ──> gone
-       └── ends before it is ready: what it was to replace stays, and the reload is given up
+       ├── ends before it is ready: what it was to replace stays, and the reload is given up
+       └── another reload begins ──> retiring
 
 Reloads replace one worker after another; those that retire may take their grace time meanwhile, side by side. A
 current worker that ends by itself is replaced at once. Workers that keep ending soon after their start are a crash
@@ -122,8 +123,8 @@ class WorkerServer(MPServer):
         log.info("reloading", workers=len(self.wrks))
         self._to_replace = list(range(len(self.wrks)))
         if self._incoming is not None:
-            # It was started with the configuration before.
-            self._end(self._incoming)
+            # It was started with the configuration before. It may have begun to work and not been heard of yet.
+            self._retire(self._incoming)
             self._incoming = None
 
     def _go_on_replacing(self) -> None:
@@ -148,7 +149,7 @@ class WorkerServer(MPServer):
             _start(self._incoming)
 
     def _retire(self, worker: WorkerProcess) -> None:
-        """Let a worker move its clients elsewhere and finish what it does."""
+        """Let a worker move its clients elsewhere and finish what it does; one that still starts ends at once."""
         worker.interrupt_by_parent = True
         with contextlib.suppress(ProcessLookupError):
             os.kill(worker.inner.pid, RETIRE)

@@ -39,6 +39,8 @@ log = structlog.get_logger("gateway.supervisor")
 
 _STDOUT = 1
 _FLUSH_S = 2.0
+# How long a client may keep the first byte of its request back until a worker has to take the connection without it.
+_DEFER_S = 1
 # A stop that takes longer than this is explained.
 _QUIET_S = 1.0
 # How soon Ctrl-C takes effect meanwhile.
@@ -73,7 +75,8 @@ def listen_at(host: str, port: int, count: int, environ: Mapping[str, str]) -> l
     """Return sockets that listen on the host and port, on a free one for port 0; raises ServeError if that fails.
 
     A name becomes the first of its addresses. The kernel deals connections out evenly to all of the sockets; where it
-    does not, they are one and the same. Clients wait from now on for the workers that accept them.
+    does not, they are one and the same. Clients wait from now on for the workers that accept them, which on
+    Linux is when the first byte of a request has come.
 
     The first socket listens alone, which fails if anyone else does, a gateway included; only then it is shared. (Bound
     it is not yet alone: SO_REUSEADDR, without which a restart would have to wait, lets others bind until it listens.)
@@ -94,6 +97,9 @@ def listen_at(host: str, port: int, count: int, environ: Mapping[str, str]) -> l
             if len(sockets) > 1:
                 listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             listener.bind(sockets[0].getsockname() if len(sockets) > 1 else address)
+            if sys.platform == "linux":
+                # A worker that drains closes, unanswered, a connection whose request it has not begun to read.
+                listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, _DEFER_S)
             listener.listen(BACKLOG)
             if sys.platform != "linux":
                 return sockets * count

@@ -174,6 +174,8 @@ class Connection(asyncio.Protocol):
     def abandon(self, answer: Answer) -> None:
         """Ends the exchange of this answer, if it is still running, by closing the connection at once."""
         if self._answer is answer:
+            # Its parser holds methods of it: in such a cycle the chunks that nobody took would stay for a long time.
+            answer.fail(httpx.ReadError, "The answer was given up.")
             self._end(reusable=False)
 
     def abandon_from_any_thread(self, answer: Answer) -> None:

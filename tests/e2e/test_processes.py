@@ -257,6 +257,23 @@ def test_a_disk_without_room_is_one_clear_line(tmp_path: Path):
     assert list(tmp_path.glob("gateway/*")) == []
 
 
+def test_streams_that_are_closed_lead_nowhere_in_the_workers_too(tmp_path: Path):
+    """Or log lines would go to whatever file got the number of stdout there."""
+    command = f"exec {shlex.quote(sys.executable)} -m gateway serve -p 0 <&- >&- 2>&-"
+    process = subprocess.Popen(["sh", "-c", command], env=clean_environment(tmp_path), cwd=tmp_path)
+    try:
+        gateway = RunningGateway(process, tmp_path, tmp_path / "none")
+        assert b"one two three" in ask(gateway)
+        [worker] = [found["pid"] for found in gateway.top()["workers"]]
+        streams = {os.readlink(f"/proc/{pid}/fd/{fd}") for pid in (process.pid, worker) for fd in range(3)}
+        process.terminate()
+        assert process.wait(PATIENCE_S) == 0
+    finally:
+        process.kill()
+        process.wait()
+    assert streams == {os.devnull}
+
+
 @pytest.mark.parametrize("stdout", ["closed", "full", "never read"])
 def test_a_log_that_cannot_be_written_holds_up_nothing(tmp_path: Path, stdout: str):
     """Requests are answered, and the stop is not held up either; what a full disk did not take is counted."""

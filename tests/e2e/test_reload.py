@@ -136,6 +136,20 @@ def test_reloads_under_load_lose_no_request(tmp_path: Path):
     assert snapshot["lifetime"]["started"] == snapshot["lifetime"]["finished"]
 
 
+def test_reloads_that_overtake_each_other_lose_no_request(tmp_path: Path):
+    """A worker that has begun to work, and whose supervisor has not heard of it yet, finishes what it took."""
+    with running_gateway(tmp_path) as gateway, Load(gateway).running() as load:
+        for reloads in range(8):
+            eventually(
+                lambda before=reloads: gateway.log.read_text().count("Started worker-1") > before,
+                "the start of a worker",
+            )
+            gateway.process.send_signal(signal.SIGHUP)
+        eventually(lambda: len(workers(gateway)) == 1, "the end of all other workers")
+    assert load.failures == []
+    assert load.answered > 0
+
+
 def test_a_bad_file_is_refused_and_the_old_one_serves_on(tmp_path: Path):
     """The log says which field is wrong, the workers stay, and the next good file is taken."""
     file = tmp_path / "test.toml"

@@ -111,6 +111,13 @@ def test_chunks_that_are_none_end_the_connection(gateway: RunningGateway, framin
     assert b" 200 " not in exchange(gateway, HEAD + CHUNKED + framing + SECOND)
 
 
+def test_a_body_in_chunks_that_are_none_is_a_400(gateway: RunningGateway):
+    """In the client's envelope, where the client may still be there to read it."""
+    answer = exchange(gateway, HEAD + CHUNKED + b"\r\nno length\r\n")
+    assert statuses(answer) == [400]
+    assert "not framed" in json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["message"]
+
+
 @pytest.mark.parametrize("transport", ["lean", "httpcore"])
 def test_nothing_that_a_client_sends_chooses_the_upstream_or_its_key(tmp_path: Path, transport: str):
     """Not the target of the request, nor its headers, nor what it says of its connection, nor its body."""

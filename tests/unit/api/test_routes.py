@@ -49,6 +49,12 @@ async def test_an_unknown_route_is_answered_in_the_clients_protocol_and_not_coun
     assert gateway.ledger.starts == 0
 
 
+async def test_a_host_that_is_none_is_not_called_a_missing_route():
+    """400, without the code of a 404."""
+    answer = await Gateway(lambda _: response(b"{}")).post("/v1/embeddings", b"{}", headers={"host": "a b"})
+    assert (answer.status, json.loads(answer.body)["error"]["code"]) == (400, None)
+
+
 async def test_every_v1_route_asks_for_the_key_and_the_probes_do_not():
     """A wrong key counts as auth on the counted routes and is a plain 401 on the lists; a client need not try again."""
     gateway = Gateway(lambda _: response(b'{"data":[]}'), KEYED)

@@ -1,6 +1,7 @@
 """What the supervisor listens on."""
 
 import socket
+import sys
 import threading
 from pathlib import Path
 
@@ -25,6 +26,8 @@ def test_the_sockets_share_a_port_that_nobody_else_gets(tmp_path: Path) -> None:
         for listener in sockets:
             listener.setblocking(False)
         clients = [socket.create_connection(address, 10) for _ in range(60)]
+        for client in clients:
+            client.sendall(b"P")
         waiting = [_accept_all(listener) for listener in sockets]
         assert sum(waiting) == 60
         assert all(waiting)
@@ -33,6 +36,19 @@ def test_the_sockets_share_a_port_that_nobody_else_gets(tmp_path: Path) -> None:
     finally:
         for listener in sockets:
             listener.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="TCP_DEFER_ACCEPT")
+def test_a_connection_is_accepted_with_the_first_byte_of_its_request(tmp_path: Path) -> None:
+    """So that whoever accepts it has begun to read the request when it is told to drain."""
+    [listener] = listen_at("127.0.0.1", 0, 1, nowhere(tmp_path))
+    with listener, socket.create_connection(address_at(listener), 10) as client:
+        listener.settimeout(0.1)
+        with pytest.raises(TimeoutError):
+            listener.accept()
+        client.sendall(b"P")
+        listener.settimeout(10)
+        listener.accept()[0].close()
 
 
 def _accept_all(listener: socket.socket) -> int:

@@ -1,7 +1,9 @@
 """One connection on a fake transport and a fake clock."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Callable, Coroutine
+from types import MethodType
 from typing import Any
 
 import httpx
@@ -315,6 +317,16 @@ async def test_unread_payload_pauses_the_socket_until_it_is_taken() -> None:
     assert not rig.transport.reading
     assert rig.connection.take(answer) == b"x" * 1600
     assert rig.transport.reading
+
+
+async def test_an_answer_that_is_given_up_is_gone_with_its_payload() -> None:
+    """It waits for no collector of cycles, which may come very late."""
+    rig = Rig()
+    answer = await rig.exchange(STREAM)
+    rig.connection.data_received(b"1\r\nx\r\n")
+    rig.connection.abandon(answer)
+    # The callbacks of its parser.
+    assert not any(isinstance(holder, MethodType) for holder in gc.get_referrers(answer))
 
 
 async def test_long_body_waits_for_room() -> None:

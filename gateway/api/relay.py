@@ -7,6 +7,7 @@
 | an error of the protocol     | as it came                             | the text in the client's envelope   |
 | an error in other words      | the text in the client's envelope      | the same                            |
 | an error without any (HTML)  | its status in the client's envelope    | the same                            |
+| such an error under a 200    | as it came, counted as an error        | as above, with the status it names  |
 | what is neither              | 502                                    | 502                                 |
 | "no such operation"          | the gateway's own answer, if any       | never: it is only passed on         |
 
@@ -188,8 +189,12 @@ class Relay:
         else:
             self._lease.usage = self._plan.dialect.usage_of(body)
             # Whoever found a usage has read it all.
-            if self._lease.usage is None and self._lease.status is None and not is_object(body):
-                raise UpstreamBroken(f"The provider {client.name} answered {status} with what is no JSON object.")
+            if self._lease.usage is None and self._lease.status is None:
+                if not is_object(body):
+                    raise UpstreamBroken(f"The provider {client.name} answered {status} with what is no JSON object.")
+                if self._plan.dialect.is_error_body(body):
+                    self._lease.settle(Outcome.UPSTREAM, f"The provider {client.name} answered {status} with an error.")
+                    body = client.without_key(body)
         if self._lease.status is None:
             self._lease.status = status
             await send_whole(send, status, headers, body)

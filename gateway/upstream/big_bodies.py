@@ -23,7 +23,7 @@ _ONE_THREAD: Final = ThreadPoolExecutor(1, thread_name_prefix="big-bodies")
 
 
 async def worked_on(size: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Return what `work` makes of a body of `size` bytes; a big one is worked on in a thread, behind those before it."""
+    """Return what `work` makes of a body of `size` bytes; a big one is worked on in the thread, when its turn comes."""
     if size < BIG_BYTES:
         return work(*args, **kwargs)
     context = contextvars.copy_context()

@@ -15,6 +15,8 @@ import re
 import msgspec
 
 _BLANK_LINE = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r)")
+# A stream may begin with it, and means nothing by it.
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # A boundary has at most four bytes, so all but its last byte may stand in the part that was already searched.
 _LONGEST_OVERLAP = 3
 
@@ -84,7 +86,7 @@ def parse_event(raw: bytes) -> SseEvent:
     """Parse one raw event; comments and unknown fields are ignored, one space after the colon is dropped."""
     name = b""
     data: list[bytes] = []
-    for line in raw.splitlines():
+    for line in raw.removeprefix(_BYTE_ORDER_MARK).splitlines():
         field, _, value = line.partition(b":")
         if field == b"data":
             data.append(value.removeprefix(b" "))

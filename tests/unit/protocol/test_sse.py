@@ -45,3 +45,8 @@ def test_an_event_that_outgrows_the_bound_is_handed_on_in_pieces():
 def test_what_is_encoded_parses_back():
     """An encoded event has the name and the data that it was given."""
     assert parse_event(encode_event(b'{"a":1}', "message_start")) == SseEvent("message_start", b'{"a":1}')
+
+
+def test_a_byte_order_mark_costs_nothing_of_the_first_event():
+    """A stream may begin with one (WHATWG HTML, section 9.2.5)."""
+    assert parse_event(b"\xef\xbb\xbfdata: x\n\n") == SseEvent("", b"x")

@@ -30,7 +30,7 @@ from gateway.metrics.outcome import Outcome
 from gateway.protocol.dialect import StreamTap
 from gateway.protocol.errors import MalformedRequest
 from gateway.protocol.events import Failure
-from gateway.protocol.failure import failure_between
+from gateway.protocol.failure import failure_between, failure_told
 from gateway.protocol.translation import Translation
 from gateway.protocol.wire import is_object
 from gateway.upstream.big_bodies import worked_on
@@ -239,10 +239,15 @@ class Relay:
 
     async def _too_late(self, route: Route, response: httpx.Response) -> RequestError:
         """Return the error for an answer that is no stream, to a client whose stream has begun."""
-        status = response.status_code
-        if status < 400:
-            return UpstreamBroken(_NO_STREAM.format(route.client.name))
-        failure = self._failure_in(route, status, await _whole(route, response))
+        status, client = response.status_code, route.client
+        body = await _whole(route, response)
+        failure: Failure | None
+        if status >= 400:
+            failure = self._failure_in(route, status, body)
+        else:
+            failure = failure_told(self._plan.dialect.name, route.dialect.name, client.without_key(body))
+        if failure is None:
+            return UpstreamBroken(_NO_STREAM.format(client.name))
         return UpstreamRefusal(failure.message, status=failure.status, code=failure.code, param=failure.param)
 
     def _failure_in(self, route: Route, status: int, body: bytes) -> Failure:

@@ -7,6 +7,7 @@
 | an error of the protocol     | as it came                             | the text in the client's envelope   |
 | an error in other words      | the text in the client's envelope      | the same                            |
 | an error without any (HTML)  | its status in the client's envelope    | the same                            |
+| such an error under a 200    | as it came, counted as an error        | as above, with the status it names  |
 | what is neither              | 502                                    | 502                                 |
 | "no such operation"          | the gateway's own answer, if any       | never: it is only passed on         |
 
@@ -29,7 +30,7 @@ from gateway.metrics.outcome import Outcome
 from gateway.protocol.dialect import StreamTap
 from gateway.protocol.errors import MalformedRequest
 from gateway.protocol.events import Failure
-from gateway.protocol.failure import failure_between
+from gateway.protocol.failure import failure_between, failure_told
 from gateway.protocol.translation import Translation
 from gateway.protocol.wire import is_object
 from gateway.upstream.big_bodies import worked_on
@@ -188,8 +189,12 @@ class Relay:
         else:
             self._lease.usage = self._plan.dialect.usage_of(body)
             # Whoever found a usage has read it all.
-            if self._lease.usage is None and self._lease.status is None and not is_object(body):
-                raise UpstreamBroken(f"The provider {client.name} answered {status} with what is no JSON object.")
+            if self._lease.usage is None and self._lease.status is None:
+                if not is_object(body):
+                    raise UpstreamBroken(f"The provider {client.name} answered {status} with what is no JSON object.")
+                if self._plan.dialect.is_error_body(body):
+                    self._lease.settle(Outcome.UPSTREAM, f"The provider {client.name} answered {status} with an error.")
+                    body = client.without_key(body)
         if self._lease.status is None:
             self._lease.status = status
             await send_whole(send, status, headers, body)
@@ -234,10 +239,15 @@ class Relay:
 
     async def _too_late(self, route: Route, response: httpx.Response) -> RequestError:
         """Return the error for an answer that is no stream, to a client whose stream has begun."""
-        status = response.status_code
-        if status < 400:
-            return UpstreamBroken(_NO_STREAM.format(route.client.name))
-        failure = self._failure_in(route, status, await _whole(route, response))
+        status, client = response.status_code, route.client
+        body = await _whole(route, response)
+        failure: Failure | None
+        if status >= 400:
+            failure = self._failure_in(route, status, body)
+        else:
+            failure = failure_told(self._plan.dialect.name, route.dialect.name, client.without_key(body))
+        if failure is None:
+            return UpstreamBroken(_NO_STREAM.format(client.name))
         return UpstreamRefusal(failure.message, status=failure.status, code=failure.code, param=failure.param)
 
     def _failure_in(self, route: Route, status: int, body: bytes) -> Failure:

@@ -167,6 +167,12 @@ def failure_between(client: str, provider: str, status: int, body: bytes, *, oth
     return for_client(Origin(client), said)
 
 
+def failure_told(client: str, provider: str, body: bytes) -> Failure | None:
+    """Return what the error says that a provider sent under a 200, by the names of dialects; None for no error."""
+    said = failure_in(Origin(provider), body, None)
+    return for_client(Origin(client), said) if said is not None else None
+
+
 def for_client(client: Origin, failure: Failure) -> Failure:
     """Return the failure with the status that says the same in the client's protocol."""
     if failure.code != OVERLOADED:

@@ -15,6 +15,8 @@ import re
 import msgspec
 
 _BLANK_LINE = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r)")
+# A stream may begin with it, and means nothing by it.
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # A boundary has at most four bytes, so all but its last byte may stand in the part that was already searched.
 _LONGEST_OVERLAP = 3
 
@@ -33,34 +35,44 @@ class SseEvent(msgspec.Struct, frozen=True):
 class SseSplitter:
     """Cuts a byte stream into raw events."""
 
-    __slots__ = ("_held", "_max_event_bytes", "cut_inside_event")
+    __slots__ = ("_held", "_max_event_bytes", "_size", "cut_inside_event")
 
     def __init__(self, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
-        self._held = b""
+        # The pieces of an event that has not ended, and their size. They are joined when a line ends: with every piece,
+        # 8 MB in segments of 1,400 bytes would take 3.4 s.
+        self._held: list[bytes] = []
+        self._size = 0
         self._max_event_bytes = max_event_bytes
         self.cut_inside_event = False
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """Return the raw events that `chunk` completes, each with its blank line."""
-        held = len(self._held)
+        held = self._size
         if not held and b"\r" not in chunk:
             # Nearly every chunk of nearly every provider: whole events, with LF.
-            *whole, self._held = chunk.split(b"\n\n")
+            *whole, rest = chunk.split(b"\n\n")
             events = [event + b"\n\n" for event in whole]
+            if rest:
+                self._held, self._size = [rest], len(rest)
+        elif held and b"\n" not in chunk and b"\r" not in chunk:
+            events = []
+            self._held.append(chunk)
+            self._size = held + len(chunk)
         else:
-            buffer = self._held + chunk
+            self._held.append(chunk)
+            buffer = b"".join(self._held)
             events = []
             start = 0
             for boundary in _BLANK_LINE.finditer(buffer, max(0, held - _LONGEST_OVERLAP)):
                 end = boundary.end()
                 events.append(buffer[start:end])
                 start = end
-            self._held = buffer[start:]
+            rest = buffer[start:]
+            self._held, self._size = [rest], len(rest)
         if events:
             self.cut_inside_event = False
-        if len(self._held) > self._max_event_bytes:
-            events.append(self._held)
-            self._held = b""
+        if self._size > self._max_event_bytes:
+            events.append(self.rest())
             self.cut_inside_event = True
         return events
 
@@ -69,14 +81,15 @@ class SseSplitter:
 
         Nearly every chunk of an OpenAI stream is that, and this is three times as fast as cutting and parsing it.
         """
-        if self._held or self.cut_inside_event or not chunk.endswith(b"\n\n") or b"\r" in chunk:
+        if self._size or self.cut_inside_event or not chunk.endswith(b"\n\n") or b"\r" in chunk:
             return None
         lines = chunk.split(b"\n")
         return lines[:-1:2] if len(lines) % 2 and not any(lines[1::2]) else None
 
     def rest(self) -> bytes:
         """Return, and forget, what is left of an event that has no blank line yet."""
-        rest, self._held = self._held, b""
+        rest = b"".join(self._held)
+        self._held, self._size = [], 0
         return rest
 
 
@@ -84,7 +97,7 @@ def parse_event(raw: bytes) -> SseEvent:
     """Parse one raw event; comments and unknown fields are ignored, one space after the colon is dropped."""
     name = b""
     data: list[bytes] = []
-    for line in raw.splitlines():
+    for line in raw.removeprefix(_BYTE_ORDER_MARK).splitlines():
         field, _, value = line.partition(b":")
         if field == b"data":
             data.append(value.removeprefix(b" "))

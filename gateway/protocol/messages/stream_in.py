@@ -11,7 +11,7 @@
 | `content_block_stop`                    | `ReasoningSignature` if there is one, `BlockEnd`                         |
 | `message_delta`                         | `UsageReport` (its members replace those before), `Stop`                 |
 | `message_stop`                          | `End`                                                                    |
-| `error`                                 | `Failure`                                                                |
+| `error`, or one without a type          | `Failure`                                                                |
 | `ping`, unknown events                  | nothing                                                                  |
 
 The whole input of a tool may stand in `content_block_start`, where the protocol has `{}`: it is told at the end of a
@@ -148,7 +148,10 @@ class MessagesDecoder(StreamDecoder):
         """Append what one event says."""
         decoded = decode_answer(_event, event.data)
         if decoded is None:
-            out.append(Failure(502, UNREADABLE))
+            out.append(failure_in(Origin.MESSAGES, event.data, None) or Failure(502, UNREADABLE))
+            return
+        if not decoded.type and (failure := failure_in(Origin.MESSAGES, event.data, None)):
+            out.append(failure)
             return
         match decoded:
             case _Event(type="content_block_delta", delta=_Delta() as delta):

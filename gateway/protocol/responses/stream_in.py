@@ -13,6 +13,7 @@
 | `response.completed`                                     | `UsageReport`, `Stop`, `End`                              |
 | `response.incomplete`                                    | the same, with the reason that it names                   |
 | `response.failed`, `response.cancelled`, `error`         | `Failure`                                                 |
+| an error without a type, which is chat's                 | `Failure`                                                 |
 | all others                                               | nothing                                                   |
 
 llama.cpp repeats `response.created` between the deltas.
@@ -143,6 +144,9 @@ class ResponsesDecoder(StreamDecoder):
         decoded = decode_answer(_event, event.data)
         if decoded is None:
             out.append(failure_in(Origin.RESPONSES, event.data, None) or Failure(502, UNREADABLE))
+            return
+        if not decoded.type and (failure := failure_in(Origin.RESPONSES, event.data, None)):
+            out.append(failure)
             return
         if decoded.response is not None and not self._has_started:
             self._start(decoded.response, out)

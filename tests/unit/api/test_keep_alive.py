@@ -128,6 +128,7 @@ def test_a_provider_that_is_slow_to_answer_at_all_keeps_its_client(client: str, 
         (response(b'{"error":{"message":"too many calls"}}', status=429, retry_after="60"), b"too many", "upstream"),
         (response(b"<html>", status=502, kind="text/html"), b"answered 502", "upstream"),
         (response(b'{"choices":[]}'), b"no stream", "upstream"),
+        (response(b'{"error":{"message":"no credits"}}'), b"no credits", "upstream"),
         (httpx.ReadTimeout("silent"), b"silent for too long", "timeout"),
     ],
 )

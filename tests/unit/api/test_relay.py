@@ -247,6 +247,31 @@ async def test_an_error_of_the_protocol_passes_byte_for_byte(path: str, model: b
     assert (await gateway.post(path, b'{"model":"' + model + b'"}')).body == wire
 
 
+@pytest.mark.parametrize(
+    ("path", "model", "wire"),
+    [
+        (CHAT, b"chatty", b'{"error": {"message": "no credits", "code": 402}}'),
+        ("/v1/embeddings", b"chatty", b'{"error": {"message": "no credits", "code": 402}}'),
+        ("/v1/responses", b"chatty", b'{"status": "failed", "error": {"code": "server_error", "message": "no"}}'),
+        ("/v1/messages", b"wordy", b'{"type": "error", "error": {"type": "api_error", "message": "no"}}'),
+    ],
+)
+async def test_an_error_under_a_200_passes_and_counts_as_upstream(path: str, model: bytes, wire: bytes):
+    """Some gateways answer like that; a count of successes must not be made of it."""
+    gateway = Gateway(lambda _: response(wire))
+    answer = await gateway.post(path, b'{"model":"' + model + b'"}')
+    assert (answer.status, answer.body) == (200, wire)
+    assert gateway.ledger.outcome is Outcome.UPSTREAM
+
+
+@pytest.mark.parametrize("wire", [b'{"status": "completed", "error": null}', b'{"error": {}}', b"{}"])
+async def test_an_answer_without_an_error_in_it_counts_as_ok(wire: bytes):
+    """A response of the Responses protocol always has the member."""
+    gateway = Gateway(lambda _: response(wire))
+    answer = await gateway.post("/v1/responses", b'{"model":"chatty"}')
+    assert (answer.body, gateway.ledger.outcome) == (wire, Outcome.OK)
+
+
 async def test_an_answer_that_is_no_object_is_a_502():
     """A page of a proxy under a 200 is no answer, and nothing of it reaches the client."""
     gateway = Gateway(lambda _: response(b"<html>hello</html>", kind="text/html"))

@@ -1,5 +1,7 @@
 """The SSE codec on its own."""
 
+import tracemalloc
+
 from gateway.protocol.sse import SseEvent, SseSplitter, encode_event, parse_event
 
 
@@ -42,6 +44,24 @@ def test_an_event_that_outgrows_the_bound_is_handed_on_in_pieces():
     assert not splitter.cut_inside_event
 
 
+def test_a_piece_of_a_long_event_costs_no_copy_of_those_before_it():
+    """An answer of megabytes, such as a picture, comes in hundreds of pieces; all of it is there at the end."""
+    splitter = SseSplitter(8 << 20)
+    assert splitter.feed(b"data: " + b"x" * (4 << 20)) == []
+    tracemalloc.start()
+    try:
+        assert splitter.feed(b"y" * 1400) == []
+        assert tracemalloc.get_traced_memory()[1] < 1 << 16
+    finally:
+        tracemalloc.stop()
+    assert splitter.feed(b"\n\n") == [b"data: " + b"x" * (4 << 20) + b"y" * 1400 + b"\n\n"]
+
+
 def test_what_is_encoded_parses_back():
     """An encoded event has the name and the data that it was given."""
     assert parse_event(encode_event(b'{"a":1}', "message_start")) == SseEvent("message_start", b'{"a":1}')
+
+
+def test_a_byte_order_mark_costs_nothing_of_the_first_event():
+    """A stream may begin with one (WHATWG HTML, section 9.2.5)."""
+    assert parse_event(b"\xef\xbb\xbfdata: x\n\n") == SseEvent("", b"x")

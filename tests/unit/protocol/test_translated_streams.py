@@ -202,6 +202,18 @@ def test_an_error_of_vllm_in_a_chat_stream_ends_it() -> None:
     assert native.failed
 
 
+@pytest.mark.parametrize("provider", ["messages", "responses"])
+@pytest.mark.parametrize("error", [{"message": "slow down", "type": "rate_limit_error"}, "slow down"])
+def test_an_error_in_the_words_of_chat_keeps_its_text_in_every_stream(provider: str, error: Any) -> None:
+    """Servers that speak several protocols tell errors in the words of their first."""
+    stream = tap("chat", provider)
+    out = check_chat(stream.feed(b"data: " + json.dumps({"error": error}).encode() + b"\n\n"), include_usage=True)
+    assert out.error is not None
+    assert out.error["message"] == "slow down"
+    assert stream.failure is not None
+    assert stream.failure.status == (502 if error == "slow down" else 429)
+
+
 def test_a_failed_response_is_an_error_to_every_client() -> None:
     """`response.failed` and the bare `error` event."""
     failed = {

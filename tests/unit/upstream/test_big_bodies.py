@@ -1,6 +1,8 @@
 """Where the work on a body is done."""
 
+import asyncio
 import threading
+import time
 
 import pytest
 
@@ -19,3 +21,18 @@ async def test_an_error_of_the_work_is_the_caller_s(size: int):
     """Wherever it was raised."""
     with pytest.raises(ZeroDivisionError):
         await worked_on(size, divmod, 1, 0)
+
+
+async def test_big_bodies_are_worked_on_one_after_the_other():
+    """Each of several threads at once would hold up the loop for a step of its own."""
+    at_work: list[int] = []
+    seen: list[int] = []
+
+    def work(number: int) -> None:
+        at_work.append(number)
+        time.sleep(0.01)
+        seen.append(len(at_work))
+        at_work.remove(number)
+
+    await asyncio.gather(*[worked_on(BIG_BYTES, work, number) for number in range(4)])
+    assert seen == [1, 1, 1, 1]

@@ -54,9 +54,9 @@ class Picture(NamedTuple):
 
 PICTURES = {
     "dashboard": Picture("140x40", "5"),
-    "dashboard-light": Picture("140x40", "5t", light=True),
+    "dashboard-light": Picture("140x40", "t5", light=True),
     "dashboard-80x24": Picture("80x24", "5"),
-    "dashboard-80x24-light": Picture("80x24", "5t", light=True),
+    "dashboard-80x24-light": Picture("80x24", "t5", light=True),
     "heat-map": Picture("100x30", "5hLL<tab><left><left><left><left>"),
     "keys": Picture("80x24", "?"),
 }

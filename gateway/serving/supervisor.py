@@ -38,6 +38,7 @@ from gateway.serving.server import BACKLOG, ReloadRefused, WorkerServer
 log = structlog.get_logger("gateway.supervisor")
 
 _STDOUT = 1
+_STARTING = (signal.SIGTERM, signal.SIGINT)
 _FLUSH_S = 2.0
 # How long a client may keep the first byte of its request back until a worker has to take the connection without it.
 _DEFER_S = 1
@@ -256,8 +257,15 @@ def serve_in_foreground(
     # Until the server has handlers of its own: what is made from here on has to be removed.
     signal.signal(signal.SIGTERM, _end_before_start)
     signal.signal(signal.SIGHUP, _ignore)
-    run_dir = run_dirs.create(environ, os.getpid())
+    # Who is told to end in the middle of making it could not remove it.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STARTING)
     try:
+        run_dir = run_dirs.create(environ, os.getpid())
+    except BaseException:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STARTING)
+        raise
+    try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STARTING)
         _announce(run_dir, os.getpid(), settings)
         return supervise(
             settings,

@@ -180,6 +180,8 @@ class Viewer:
         # What has come already has to be read.
         self._answer_due = max(asked_s + _ANSWER_S, time.monotonic() + _READ_S)
         self._answer_lost = asked_s + _LOST_S
+        # Without an answer the first picture does not wait for the next look, too.
+        self._pace.ask(self._answer_due, 0.0)
 
     def loop(self) -> Ending:
         """Run until something ends it."""

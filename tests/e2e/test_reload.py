@@ -258,10 +258,10 @@ def test_a_killed_worker_fails_only_what_was_in_flight_on_it(tmp_path: Path):
     # Each client of the load had one request in flight, about half of them with the victim.
     assert len(load.failures) <= 4
     lifetime = snapshot["lifetime"]
-    assert lifetime["started"] - lifetime["finished"] <= len(lost) + len(load.failures)
-    assert lifetime["started"] - lifetime["finished"] >= len(lost)
+    # One that the client has whole may not have been counted yet when the worker was killed.
+    assert len(lost) <= lifetime["started"] - lifetime["finished"] <= len(lost) + 4
     assert lifetime["outcomes"]["ok"] == lifetime["finished"]
-    assert lifetime["finished"] >= load.answered + len(streams) - len(lost)
+    assert lifetime["finished"] >= load.answered + len(streams) - len(lost) - 4
     assert '"signal":"Killed"' in lines
 
 

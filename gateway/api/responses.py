@@ -44,21 +44,25 @@ async def send_own(send: Send, dialect: Dialect, lease: Lease, body: bytes) -> N
 
 
 class Refusal:
-    """Answers with an error that was found before anything went upstream."""
+    """Answers with an error that was found before anything went upstream.
+
+    It keeps what the error says and not the error. That holds the frames it came through, and from Python 3.12 on those
+    that called them, one of which holds this response: a cycle with the request in it, and the server does not close a
+    connection whose request somebody holds.
+    """
 
     def __init__(self, exchange: Exchange, dialect: Dialect, error: RequestError) -> None:
         self._stack = exchange.take_stack()
         self._lease = exchange.lease
-        self._dialect = dialect
-        self._error = error
+        self._lease.fail(error)
+        self._answer = error_answer(dialect, error, self._lease.request_id)
         self._body_is_read = exchange.body_is_read
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the error in the client's envelope; the lease ends behind it."""
         with self._stack:
-            self._lease.fail(self._error)
-            self._lease.status = self._error.status
-            status, headers, body = error_answer(self._dialect, self._error, self._lease.request_id)
+            status, headers, body = self._answer
+            self._lease.status = status
             if not self._body_is_read and scope["http_version"].startswith("1"):
                 # The server closes a connection with a body that nobody wants; its client must not use it again.
                 headers.append((b"connection", b"close"))

@@ -178,10 +178,14 @@ class Upstreams:
                 except MalformedRequest as error:
                     refusal = refusal or error
         if not plan.routes:
-            raise refusal or InvalidRequest(
-                f"The model `{head.model}` is served by {', '.join(unable)}, which has no {dialect.upstream_path}.",
-                param="model",
-            )
+            try:
+                raise refusal or InvalidRequest(
+                    f"The model `{head.model}` is served by {', '.join(unable)}, which has no {dialect.upstream_path}.",
+                    param="model",
+                )
+            finally:
+                # The error holds this frame from now on; both would wait for the collector of cycles.
+                del refusal
         return plan
 
     def _translated(

@@ -100,8 +100,13 @@ class ScriptedTransport(httpx.AsyncBaseTransport):
         self.requests.append((request, await request.aread()))
         answer = self.script(request)
         if isinstance(answer, Exception):
-            raise answer
+            raise anew(answer)
         return answer
+
+
+def anew(error: Exception) -> Exception:
+    """An error like that one: who raises what is kept somewhere keeps all that it comes through, too."""
+    return type(error)(*error.args)
 
 
 class Body(httpx.AsyncByteStream):
@@ -116,7 +121,7 @@ class Body(httpx.AsyncByteStream):
             if step is None:
                 await asyncio.Event().wait()
             elif isinstance(step, Exception):
-                raise step
+                raise anew(step)
             else:
                 await asyncio.sleep(0)
                 yield step

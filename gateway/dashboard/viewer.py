@@ -61,7 +61,9 @@ _KEY_S = 0.025
 _RESIZE_S = 0.06
 _SEARCH_S = 0.5
 # A terminal on the same machine answers within milliseconds. A picture that comes before the answer of one that is far
-# away is painted anew.
+# away is painted anew, so that the first one need not wait for long.
+_FIRST_PICTURE_WAITS_S = 0.05
+# Before somebody else has the terminal, whose input the answer would be.
 _ANSWER_S = 0.1
 _READ_S = 0.01
 # An answer that has not come by now never will: Esc need not wait for it any more.
@@ -178,7 +180,7 @@ class Viewer:
         """The terminal was asked for its ground at that time: the first picture waits for the answer, a little."""
         self._keys.expects_reply = True
         # What has come already has to be read.
-        self._answer_due = max(asked_s + _ANSWER_S, time.monotonic() + _READ_S)
+        self._answer_due = max(asked_s + _FIRST_PICTURE_WAITS_S, time.monotonic() + _READ_S)
         self._answer_lost = asked_s + _LOST_S
         # Without an answer the first picture does not wait for the next look, too.
         self._pace.ask(self._answer_due, 0.0)

@@ -15,11 +15,11 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z0-9 -]*:.*## / { n = split($$1, names, " "); \
 	  for (i = 1; i <= n; i++) printf "%-16s%s\n", names[i], $$2 }' $(MAKEFILE_LIST)
 
-run: $(VENV)/run.stamp ## install, and start the gateway with its dashboard
-	@$(BIN)/gateway serve --dashboard
+run: $(VENV)/run.stamp ## install, and start the gateway with its dashboard (ARGS="--port 9000")
+	@$(BIN)/gateway serve --dashboard $(ARGS)
 
-demo: $(VENV)/run.stamp ## install, and see the dashboard on synthetic traffic: no key, no network
-	@$(BIN)/gateway demo
+demo: $(VENV)/run.stamp ## install, and see the dashboard on synthetic traffic: no key, no network (ARGS="--port 9000")
+	@$(BIN)/gateway demo $(ARGS)
 
 test: lint types imports pytest ## install, and run lint, types, import rules and every test
 

@@ -50,12 +50,13 @@ def _cooldown(cooldown: CooldownSettings) -> str:
 
 def _provider(provider: Provider) -> tuple[str, ...]:
     key = f"key {provider.api_key} ({provider.api_key.source})" if provider.api_key else "no key"
-    files = (
+    more = (
+        ("speaks", " and ".join(provider.protocols)),
         ("trusts only", provider.ca_file),
         ("shows", provider.client_cert),
     )
-    tls = ", ".join(f"{what} {path}" for what, path in files if path is not None)
-    return provider.name, provider.kind, provider.base_url or "built in", key, tls
+    differences = ", ".join(f"{what} {value}" for what, value in more if value)
+    return provider.name, provider.kind, provider.base_url or "built in", key, differences
 
 
 def _model(model: Model) -> tuple[str, ...]:

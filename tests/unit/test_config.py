@@ -99,6 +99,14 @@ def test_ollama_host_in_every_form(given: str, url: str) -> None:
     assert ollama_url(given) == url
 
 
+def test_the_protocols_that_a_provider_was_given_are_printed(load_text: Load) -> None:
+    """`gateway check` says which ones, where they are not those of its kind."""
+    provider = '[[providers]]\nname = "up"\nkind = "openai"\nbase_url = "http://up.invalid/v1"\n'
+    given = describe_settings(load_text(provider + 'protocols = ["chat", "responses"]\n'))
+    assert "no key  speaks chat and responses\n" in given
+    assert "speaks" not in describe_settings(load_text(provider))
+
+
 def test_precedence(load_text: Load) -> None:
     """The command line wins over the environment, which wins over the file, which wins over the default."""
     text = "[server]\nport = 1\nworkers = 2\ngrace_s = 3\n"

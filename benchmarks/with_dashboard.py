@@ -34,8 +34,8 @@ from benchmarks.peers.load import LoadError, Target, with_python
 from benchmarks.peers.measure import running_upstream, started
 from benchmarks.peers.processes import Tree
 
-SETTLE_S = 0.3
-"""How long a viewer that was let go on may take to catch up, before it is measured."""
+SETTLE_S = 0.5
+"""How long a viewer may take to catch up with what came before, as it looks at the log at least that often."""
 LATENCY_CONNECTIONS = 16
 Turn = dict[str, float]
 MEASURES = ("throughput", "throughput by the clock", "CPU of the server", "p50", "p99")
@@ -117,6 +117,8 @@ def turn(tree: Tree, target: Target, seconds: float, rate: float) -> Turn:
     viewer_before, server_before = cpu_s()
     result = with_python(target, CPU_CONNECTIONS, seconds)
     viewer, server = cpu_s()
+    # The viewer reads what the last second of full load has logged, which is no part of the constant rate.
+    time.sleep(SETTLE_S)
     share = (viewer - viewer_before) / result.seconds
     per_request = (server - server_before) / result.requests
     latencies = uvloop.run(_at_a_rate(target, rate, seconds))

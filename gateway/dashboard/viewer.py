@@ -5,6 +5,11 @@ instant at which something is due. Two things are due at times. A look, four tim
 ring forgets, and sees whether the gateway lives; figures are read once a second by one of them, and only when a picture
 shows them: nobody reads a number that changes more often, and reading and drawing them is most of what a picture costs.
 A picture, when something asks for one: a look, a key, a resize, the age of the banner; `Pace` merges what asks for it.
+
+Between a look, the reading of figures and a picture the loop pauses. Together they take up to ten milliseconds, in
+which the requests of a gateway that has too few cores queue up; each alone is over before the queue is long
+(docs/performance.md has the measurement). A picture that a key asks for does not wait.
+
 A process that wakes up after a rest has cold caches, so that it costs more to look often than to see much: where lines
 come faster than anybody reads there are two looks a second; frozen there is one, which only keeps the log from being
 overwritten; hidden, where nothing but the log is read, there are two once it rests.
@@ -48,6 +53,7 @@ if TYPE_CHECKING:
 FRAMES_PER_SECOND = 4
 _LOOK_S = 1 / FRAMES_PER_SECOND
 _FIGURES_S = 1.0
+_PAUSE_S = 0.01
 # While there is neither a picture nor a log to keep up with, and while there is more of the log than anybody can read:
 # so many lines at a look, which are a hundred a second, or fifty once there are two looks a second.
 _REST_S = 0.5
@@ -163,8 +169,11 @@ class Viewer:
         self._answer_due = self._answer_lost = 0.0
         self._last_input = time.monotonic()
         self._pace = Pace()
-        self._next_look = time.monotonic()
-        self._next_figures = self._next_banner = 0.0
+        now = time.monotonic()
+        # The source has just read what the first picture shows.
+        self._pace.ask(now, 0.0)
+        self._next_look, self._next_figures, self._next_banner = now, _after_figures(now), 0.0
+        self._reading_due = math.inf
         self._hidden = False
         # Another gateway is looked for once ours, which is not our own, is gone; one of another version is left alone.
         self._next_search = 0.0
@@ -182,8 +191,6 @@ class Viewer:
         # What has come already has to be read.
         self._answer_due = max(asked_s + _FIRST_PICTURE_WAITS_S, time.monotonic() + _READ_S)
         self._answer_lost = asked_s + _LOST_S
-        # Without an answer the first picture does not wait for the next look, too.
-        self._pace.ask(self._answer_due, 0.0)
 
     def loop(self) -> Ending:
         """Run until something ends it."""
@@ -196,7 +203,9 @@ class Viewer:
             if now >= self._next_look:
                 # A loop that was held up goes on from here instead of catching up.
                 self._next_look = max(self._next_look + self._look(now), now)
-            if self._can_draw and self._pace.is_due(now):
+            elif now >= self._reading_due:
+                self._read_figures()
+            elif self._can_draw and self._pace.is_due(now):
                 self._draw()
             if self._can_print:
                 self._print_log()
@@ -228,7 +237,7 @@ class Viewer:
 
     def _wait(self) -> Collection[int]:
         """Wait for a key, a signal, room for output or the next thing that is due; the descriptors that are ready."""
-        due = self._next_look
+        due = min(self._next_look, self._reading_due)
         if self._awaits_theme:
             due = min(due, self._answer_due)
         elif self._can_draw and self._pace.due is not None:
@@ -264,17 +273,22 @@ class Viewer:
         records = self._source.read_log()
         self._take_log(records)
         is_live = self._is_live
-        is_due = is_live and now >= self._next_figures
-        if is_due:
-            # A look that comes a little early is the one for them, too.
-            self._next_figures = now + _FIGURES_S - _LOOK_S / 2
-            self._source.read_figures()
-            self._session.take(*self._source.figures)
-        if is_due or (records and not self._hidden):
+        if is_live and now >= self._next_figures:
+            self._next_figures = _after_figures(now)
+            self._reading_due = now
+        elif records and not self._hidden:
             self._pace.ask(now, 0.0)
         elif self._session.stopped is not None:
             self._ask_for_banner(now)
         return _LOOK_S if (is_live or records) and len(records) < _FLOOD else _REST_S
+
+    def _read_figures(self) -> None:
+        self._reading_due = math.inf
+        # It may have been frozen or hidden in the pause.
+        if self._is_live:
+            self._source.read_figures()
+            self._session.take(*self._source.figures)
+            self._pace.ask(time.monotonic() + _PAUSE_S, 0.0)
 
     def _ask_for_banner(self, now: float) -> None:
         """Have the age in it drawn if it is another one."""
@@ -358,7 +372,9 @@ class Viewer:
             self._pace.ask(now, _KEY_S)
             self._next_banner = now
         if self._is_live and not was_live:
-            self._next_look = self._next_figures = now
+            # Without a pause: the next picture is to show them.
+            self._next_look = self._reading_due = now
+            self._next_figures = _after_figures(now)
         return False
 
     def _on_key(self, key: str) -> Effect:
@@ -447,6 +463,11 @@ class Viewer:
         batch = [self._unprinted.popleft() for _ in range(min(_BATCH, len(self._unprinted)))]
         lines += [render(record, "console", color=color) for record in batch]
         self._terminal.write_text("".join(f"{line}\n" for line in lines).encode("utf-8", "replace"))
+
+
+def _after_figures(now: float) -> float:
+    """From when on a look has figures read again; one that comes a little early is the one for them, too."""
+    return now + _FIGURES_S - _LOOK_S / 2
 
 
 # Without a picture there is nothing for Esc to close.

@@ -3,8 +3,8 @@
 from itertools import zip_longest
 
 from gateway.dashboard.bindings import FOOTER, Action, help_lines
+from gateway.dashboard.chartpanels import readout
 from gateway.dashboard.layout import COMPACT_COLUMNS, MIN_COLUMNS, MIN_ROWS, Rect
-from gateway.dashboard.panels import readout
 from gateway.dashboard.text import Row, clean, fit, left, row_cells
 from gateway.dashboard.view import View, box, fitting
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 
-from gateway.dashboard import edges, logpanel, panels, series, tables
+from gateway.dashboard import chartpanels, edges, figures, logpanel, series, tables
 from gateway.dashboard.canvas import Tile
 from gateway.dashboard.layout import Layout, Rect, arrange
 from gateway.dashboard.state import Stage
@@ -11,17 +11,17 @@ from gateway.dashboard.text import Row, clean, left
 from gateway.dashboard.view import View
 
 _DRAW: Mapping[str, Callable[[Rect, View], list[Row]]] = {
-    "status": panels.status,
-    "requests": panels.requests,
-    "latency": panels.latency,
-    "errors": panels.errors,
-    "tokens": panels.tokens,
+    "status": figures.status,
+    "requests": chartpanels.requests,
+    "latency": chartpanels.latency,
+    "errors": chartpanels.errors,
+    "tokens": chartpanels.tokens,
     "workers": tables.workers,
     "models": tables.models,
     "log": logpanel.log,
-    "figures": panels.compact,
+    "figures": figures.compact,
     "log lines": logpanel.log_lines,
-    "line": panels.line_rows,
+    "line": figures.line_rows,
     "footer": edges.footer,
     "help": edges.help_rows,
     "details": logpanel.details,

@@ -151,6 +151,18 @@ def giving_way(parts: Sequence[tuple[int, Row]], room: int) -> Row:
     return []
 
 
+def flowing(parts: Sequence[Row], width: int, rows: int) -> list[Row]:
+    """As many of the parts, from the first, as have room in that many rows, two cells apart, none of them cut."""
+    flow: list[Row] = [[]]
+    for part in parts:
+        if flow[-1] and row_cells(flow[-1]) + 2 + row_cells(part) > width:
+            flow.append([])
+        if len(flow) > rows or row_cells(part) > width:
+            break
+        flow[-1] = [*flow[-1], ("text", "  "), *part] if flow[-1] else part
+    return [*flow, *[[]] * rows][:rows]
+
+
 def panel(name: str, rect: Rect, view: View, figures: Sequence[Row], body: Sequence[Row]) -> list[Row]:
     """A box with its name, bright if it has the focus, and its main figures in the title."""
     focused = view.ui.focus == name

@@ -15,7 +15,7 @@ import pytest
 
 from gateway.api.lease import Lease
 from gateway.config import load
-from gateway.dashboard import panels
+from gateway.dashboard import chartpanels
 from gateway.dashboard.layout import Rect
 from gateway.dashboard.logview import LogView
 from gateway.dashboard.text import cut
@@ -218,7 +218,7 @@ def test_errors_are_shown_by_type() -> None:
 
     view = make_scene()
     assert shown(origin_error_panel(make_snapshot())) == set()
-    panel = ["".join(text for _, text in row) for row in panels.errors(Rect(0, 0, 80, 10), view)]
+    panel = ["".join(text for _, text in row) for row in chartpanels.errors(Rect(0, 0, 80, 10), view)]
     assert shown(panel) == {error.label for error in ERRORS}
 
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gateway.dashboard import charts, panels
+from gateway.dashboard import chartpanels, charts, figures
 from gateway.dashboard.layout import Rect
 from gateway.dashboard.series import SECOND_NS, History, column_ns, cursor_column, reading_ns
 from gateway.dashboard.state import WINDOWS_S, Ui
@@ -406,10 +406,10 @@ def lies_in(point: StepPoint, middle_ns: int, length_ns: int) -> bool:
 
 
 PANELS = {
-    "requests": (panels.requests, Rect(0, 0, 60, 9), 7),
-    "latency": (panels.latency, Rect(0, 0, 57, 8), 7),
-    "tokens": (panels.tokens, Rect(0, 0, 44, 7), 7),
-    "errors": (panels.errors, Rect(0, 0, 50, 9), 7),
+    "requests": (chartpanels.requests, Rect(0, 0, 60, 9), 7),
+    "latency": (chartpanels.latency, Rect(0, 0, 57, 8), 7),
+    "tokens": (chartpanels.tokens, Rect(0, 0, 44, 7), 7),
+    "errors": (chartpanels.errors, Rect(0, 0, 50, 9), 7),
 }
 ENVIRONS = [{"TERM": "xterm-256color", "LANG": "C.UTF-8"}, {"TERM": "linux", "LANG": "C.UTF-8"}, {"TERM": "xterm"}]
 
@@ -486,8 +486,8 @@ def test_lines_can_be_told_apart_by_their_names(
 def test_a_line_leaves_out_the_least_important(width: int, height: int) -> None:
     """The figures of any line are the first of those of the longest one, none of them cut."""
     view = make_scene(chart=CHART)
-    everything = texts(panels.line_rows(Rect(0, 0, 400, 1), view))[0].split("  ")
-    rows = panels.line_rows(Rect(0, 0, width, height), view)
+    everything = texts(figures.line_rows(Rect(0, 0, 400, 1), view))[0].split("  ")
+    rows = figures.line_rows(Rect(0, 0, width, height), view)
     assert [row_cells(row) for row in rows] == [width] * height
     shown = [part for row in texts(rows) for part in row.strip().split("  ") if part]
     assert shown
@@ -510,7 +510,13 @@ def test_kept_drawings_are_bounded() -> None:
         view.history.update(ChartData(NOW_NS + 60 * SECOND_NS, samples(amounts), CHART.steps))
         for draw, rect, _ in PANELS.values():
             draw(rect, view)
-    for cached in (charts._area_strip, charts._line_strip, charts._stack_strip, charts._linear_scale, panels._picture):
+    for cached in (
+        charts._area_strip,
+        charts._line_strip,
+        charts._stack_strip,
+        charts._linear_scale,
+        chartpanels._picture,
+    ):
         held = cached.cache_info()
         assert held.maxsize is not None
         assert held.currsize <= held.maxsize <= 256

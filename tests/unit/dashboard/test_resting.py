@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from gateway.dashboard import panels
+from gateway.dashboard import figures
 from gateway.dashboard.layout import Rect
 from gateway.dashboard.line import render_line
 from gateway.dashboard.report import render_report
@@ -41,14 +41,14 @@ def test_the_status_tells_of_a_rest(size: tuple[int, int]) -> None:
     """Beside the address, at every width at which there is a status, and nothing is there otherwise."""
     for snapshot, shown in ((resting(DOWN), True), (resting(), False)):
         view = make_scene(snapshot=snapshot)
-        rows = ["".join(text for _, text in row) for row in panels.status(Rect(0, 0, *size), view)]
+        rows = ["".join(text for _, text in row) for row in figures.status(Rect(0, 0, *size), view)]
         assert ("openai rests 12s" in rows[0]) is shown
 
 
 def test_small_screens_and_the_line_tell_of_a_rest() -> None:
     """Where there is no room for a panel too."""
     view = make_scene(snapshot=resting(DOWN))
-    for rows in (panels.compact(Rect(0, 0, 50, 9), view), panels.line_rows(Rect(0, 0, 60, 2), view)):
+    for rows in (figures.compact(Rect(0, 0, 50, 9), view), figures.line_rows(Rect(0, 0, 60, 2), view)):
         assert any("openai rests 12s" in "".join(text for _, text in row) for row in rows)
     assert render_line(resting(DOWN)).startswith("openai rests 12s  active 44  ")
 

@@ -1,24 +1,20 @@
-"""The panels of figures and charts: what stands in their titles, what the cursor reads, and what gives way."""
+"""The panels of charts: what stands in their titles, what the cursor reads, and what gives way."""
 
 from itertools import pairwise
 
 import msgspec
 import pytest
 
-from gateway.dashboard import panels
+from gateway.dashboard import chartpanels, figures
 from gateway.dashboard.layout import Rect
 from gateway.dashboard.series import SECOND_NS
-from gateway.dashboard.state import NO_MODEL, Ui
-from gateway.dashboard.tables import MODELS, models, workers
+from gateway.dashboard.state import Ui
 from gateway.dashboard.text import Row
 from gateway.dashboard.view import View
-from gateway.metrics.snapshot import ChartData, Latency, ModelWindow, ScalarPoint, StepPoint, Tokens
+from gateway.metrics.snapshot import ChartData, ScalarPoint, StepPoint, Tokens
 from tests.support.dashboard_scene import (
-    NOTHING,
     NOW_NS,
-    PLAIN,
     make_chart,
-    make_new_snapshot,
     make_scene,
     make_snapshot,
 )
@@ -55,11 +51,11 @@ def quiet_steps() -> list[StepPoint]:
 def test_titles_read_what_the_cursor_reads() -> None:
     """With a cursor the figures of every chart are those of one stretch of time, with when and how long ago."""
     view = quiet_but_for_one_burst()
-    assert " 2.4/s  n 12  11:59:45  15s ago ╮" in texts(panels.requests(Rect(0, 0, 71, 9), view))[0]
-    latency = texts(panels.latency(Rect(0, 0, 71, 9), view))[0]
+    assert " 2.4/s  n 12  11:59:45  15s ago ╮" in texts(chartpanels.requests(Rect(0, 0, 71, 9), view))[0]
+    latency = texts(chartpanels.latency(Rect(0, 0, 71, 9), view))[0]
     assert " p50 99ms  p95 4.0s  p99 4.0s  n 12  11:59:45  15s ago ╮" in latency
-    assert " in 240  out 48.0/s  11:59:45  15s ago ╮" in texts(panels.tokens(Rect(0, 0, 71, 9), view))[0]
-    errors = texts(panels.errors(Rect(0, 0, 71, 15), view))
+    assert " in 240  out 48.0/s  11:59:45  15s ago ╮" in texts(chartpanels.tokens(Rect(0, 0, 71, 9), view))[0]
+    errors = texts(chartpanels.errors(Rect(0, 0, 71, 15), view))
     assert " 0.4/s  11:59:45  upstream 2 ╮" in errors[0]
     assert next(row for row in errors if row.startswith("│ upstream")).split()[2:5] == ["2", "17%", "0.4/s"]
 
@@ -69,22 +65,22 @@ def test_titles_read_what_the_cursor_reads() -> None:
 def test_figures_of_the_cursor_do_not_depend_on_the_width_of_a_chart(width: int, heat: bool) -> None:
     """However many columns a chart has, its title shows what the footer shows."""
     view = make_scene(ui=Ui(cursor_ns=NOW_NS - 200 * SECOND_NS, heat=heat), chart=make_chart())
-    footer = texts([panels.readout(view, 200)])[0].split("  ")
-    requests = texts(panels.requests(Rect(0, 0, width, 9), view))[0]
+    footer = texts([chartpanels.readout(view, 200)])[0].split("  ")
+    requests = texts(chartpanels.requests(Rect(0, 0, width, 9), view))[0]
     assert footer[1] in requests
     assert footer[2] in requests
-    latency = texts(panels.latency(Rect(0, 0, width, 9), view))[0].replace("  ", " ")
+    latency = texts(chartpanels.latency(Rect(0, 0, width, 9), view))[0].replace("  ", " ")
     assert " ".join(footer[3:6]) in latency
 
 
 def test_readout_is_one_line_that_gives_way_by_rank() -> None:
     """What the cursor reads, in one order; with less room what matters less is left out whole, and that is marked."""
     view = quiet_but_for_one_burst()
-    whole = texts([panels.readout(view, 200)])[0]
+    whole = texts([chartpanels.readout(view, 200)])[0]
     assert whole.startswith("11:59:45 to 11:59:50  n 12  2.4/s  p50 ")
     assert whole.endswith("err 0.4/s  upstream 2  in 240/s  out 48.0/s  15s ago")
-    assert texts([panels.readout(view, 37)]) == ["11:59:45 to 11:59:50 n 12 p95 4.0s …"]
-    words = [texts([panels.readout(view, room)])[0].split() for room in range(24, len(whole) - 20)]
+    assert texts([chartpanels.readout(view, 37)]) == ["11:59:45 to 11:59:50 n 12 p95 4.0s …"]
+    words = [texts([chartpanels.readout(view, room)])[0].split() for room in range(24, len(whole) - 20)]
     assert all(shown[-1] == "…" for shown in words)
     assert all(set(narrow) <= set(wide) for narrow, wide in pairwise(words))
     assert "p99" in words[70 - 24]
@@ -94,17 +90,17 @@ def test_readout_is_one_line_that_gives_way_by_rank() -> None:
 def test_cursor_that_has_left_the_window_reads_nothing() -> None:
     """Time, or a shorter window, takes the cursor out of the charts: titles are live again, the footer says why."""
     view = make_scene(ui=Ui(window_s=60, cursor_ns=NOW_NS - 60 * SECOND_NS), chart=MINUTE)
-    assert texts([panels.readout(view, 200)]) == ["the cursor is older than the window"]
-    assert " peak " in texts(panels.requests(Rect(0, 0, 71, 9), view))[0]
+    assert texts([chartpanels.readout(view, 200)]) == ["the cursor is older than the window"]
+    assert " peak " in texts(chartpanels.requests(Rect(0, 0, 71, 9), view))[0]
 
 
 def test_cursor_where_nothing_was_sampled_reads_no_data() -> None:
     """A gap has no figures, which is not the same as zero."""
     view = make_scene(ui=Ui(window_s=900, cursor_ns=NOW_NS - 600 * SECOND_NS), chart=MINUTE)
-    assert texts([panels.readout(view, 200)]) == [
+    assert texts([chartpanels.readout(view, 200)]) == [
         "11:50:00  n –  –  p50 –  p95 –  p99 –  err –  in –  out –  10m00s ago"
     ]
-    assert " –  n –  11:50:00" in texts(panels.requests(Rect(0, 0, 71, 9), view))[0]
+    assert " –  n –  11:50:00" in texts(chartpanels.requests(Rect(0, 0, 71, 9), view))[0]
 
 
 @pytest.mark.parametrize("window_s", [60, 300])
@@ -119,9 +115,9 @@ def test_titles_are_of_the_chosen_window(window_s: int) -> None:
     window = msgspec.structs.replace(make_snapshot().window, requests_per_second=0.2)
     snapshot = msgspec.structs.replace(make_snapshot(), window=window)
     shown = make_scene(ui=Ui(window_s=window_s), snapshot=snapshot, chart=chart)
-    assert " p50 99ms  p95 4.0s  p99 4.0s ╮" in texts(panels.latency(Rect(0, 0, 71, 9), shown))[0]
-    assert " upstream 2 ╮" in texts(panels.errors(Rect(0, 0, 71, 9), shown))[0]
-    assert " peak 2.4/s ╮" in texts(panels.requests(Rect(0, 0, 71, 9), shown))[0]
+    assert " p50 99ms  p95 4.0s  p99 4.0s ╮" in texts(chartpanels.latency(Rect(0, 0, 71, 9), shown))[0]
+    assert " upstream 2 ╮" in texts(chartpanels.errors(Rect(0, 0, 71, 9), shown))[0]
+    assert " peak 2.4/s ╮" in texts(chartpanels.requests(Rect(0, 0, 71, 9), shown))[0]
 
 
 @pytest.mark.parametrize("width", [34, 60, 138])
@@ -130,7 +126,7 @@ def test_peak_does_not_depend_on_the_width_of_the_chart(width: int) -> None:
     peaks = []
     for window_s in (60, 300, 900):
         view = make_scene(ui=Ui(window_s=window_s), chart=make_chart())
-        title = texts(panels.requests(Rect(0, 0, width, 9), view))[0]
+        title = texts(chartpanels.requests(Rect(0, 0, width, 9), view))[0]
         peaks.append(float(title.partition("peak ")[2].partition("/s")[0]))
     assert peaks == sorted(peaks)
     assert peaks[-1] == round(max(step.count for step in make_chart().steps) / 5, 1)
@@ -140,25 +136,7 @@ def test_peak_is_never_below_the_rate_beside_it() -> None:
     """Requests of the step that has not ended yet count in the rate of the last minute, so they count in the peak."""
     window = msgspec.structs.replace(make_snapshot().window, requests_per_second=90.0)
     scene = make_scene(snapshot=msgspec.structs.replace(make_snapshot(), window=window), chart=MINUTE)
-    assert " 90.0/s  peak 90.0/s " in texts(panels.requests(Rect(0, 0, 71, 9), scene))[0]
-
-
-def test_requests_without_a_model_have_a_row() -> None:
-    """What was refused, or asked for by a name that nobody knows, is missing in no table; without it there is none."""
-    snapshot = make_snapshot()
-    refused = ModelWindow(25, 0.5, 24, Tokens(None, None), Latency(25, 12.0, 40.0, 80.0))
-    unattributed = msgspec.structs.replace(snapshot.unattributed, window=refused)
-    scene = make_scene(snapshot=msgspec.structs.replace(snapshot, unattributed=unattributed))
-    assert NO_MODEL in MODELS.names(scene)
-    assert NO_MODEL not in MODELS.names(make_scene())
-    shown = next(row for row in texts(models(Rect(0, 0, 80, 9), scene)) if NO_MODEL in row)
-    assert shown.split()[1:-1] == ["(no", "model)", "25", "0.5/s", "96%", "12ms", "40ms", "80ms", "–", "–", "0"]
-
-
-@pytest.mark.parametrize(("height", "title"), [(12, " 2 ╮"), (5, " 2 ╮"), (4, " 2  1 shown ╮")])
-def test_workers_that_have_no_row_are_counted(height: int, title: str) -> None:
-    """Where there is no room for all of them the title says how many there are and how many of them stand there."""
-    assert texts(workers(Rect(0, 0, 40, height), make_scene()))[0].endswith(title)
+    assert " 90.0/s  peak 90.0/s " in texts(chartpanels.requests(Rect(0, 0, 71, 9), scene))[0]
 
 
 def test_tokens_that_nobody_reported_are_no_zeros() -> None:
@@ -166,68 +144,27 @@ def test_tokens_that_nobody_reported_are_no_zeros() -> None:
     snapshot = make_snapshot()
     silent = msgspec.structs.replace(snapshot.window, tokens=Tokens(None, None))
     scene = make_scene(snapshot=msgspec.structs.replace(snapshot, window=silent))
-    shown = texts(panels.tokens(Rect(0, 0, 50, 9), scene))
+    shown = texts(chartpanels.tokens(Rect(0, 0, 50, 9), scene))
     assert "in –  out –" in shown[0]
     assert "per request  – in  – out" in shown[1]
     assert all(row[9:-2].strip() == "" for row in shown[2:-2])
-    assert "tok     – in     – out" in texts(panels.status(Rect(0, 0, 100, 3), scene))[1]
-
-
-def test_failures_alone_are_no_reason_to_ask_for_a_first_request() -> None:
-    """Where every request failed the models panel has their row, not the advice for a new gateway."""
-    new = make_new_snapshot()
-    failed = msgspec.structs.replace(new.unattributed, window=msgspec.structs.replace(NOTHING, finished=60, errors=60))
-    scene = make_scene(snapshot=msgspec.structs.replace(new, unattributed=failed))
-    shown = "".join(texts(models(Rect(0, 0, 90, 8), scene)))
-    assert "no requests yet" not in shown
-    assert NO_MODEL in shown
+    assert "tok     – in     – out" in texts(figures.status(Rect(0, 0, 100, 3), scene))[1]
 
 
 def test_heat_map_has_its_legend_in_the_title() -> None:
     """Before the percentiles the title says what the shades stand for, and the rows are bands of latency."""
-    rows = texts(panels.latency(Rect(0, 0, 70, 10), make_scene(ui=Ui(heat=True, window_s=60), chart=MINUTE)))
+    rows = texts(chartpanels.latency(Rect(0, 0, 70, 10), make_scene(ui=Ui(heat=True, window_s=60), chart=MINUTE)))
     assert " ░1 ▒" in rows[0]
     assert rows[0].index("█") < rows[0].index("p50")
     assert any("█" in row for row in rows[1:-2])
     assert "s┤" in rows[1]
 
 
-@pytest.mark.parametrize(("height", "rows"), [(3, 1), (4, 2)])
-def test_status_fills_the_rows_that_it_has(height: int, rows: int) -> None:
-    """A narrow status panel of four rows has its gauges in two, all of them whole."""
-    shown = texts(panels.status(Rect(0, 0, 80 if rows == 1 else 40, height), make_scene()))
-    gauges = " ".join(shown[1:-1])
-    assert len(shown) == height
-    assert {len(row) for row in shown} == {80 if rows == 1 else 40}
-    for word in ("active ", " 44", "cpu ", "39%", "mem ", "412M"):
-        assert word in gauges
-    assert ("err  0.4/s" in gauges) == (rows == 2)
-
-
-def test_bound_of_the_percentiles_is_not_a_plus_in_ascii() -> None:
-    """Where there is no sign for plus and minus there are both."""
-    plain = {**PLAIN, "LANG": "C"}
-    shown = [texts(panels.status(Rect(0, 0, 160, 4), make_scene(environ=environ)))[0] for environ in (PLAIN, plain)]
-    assert " percentiles ±1.5% " in shown[0]
-    assert " percentiles +-1.5% " in shown[1]
-
-
-def test_one_line_says_what_matters_most() -> None:
-    """Twenty cells are enough for the state and the rate; more cells and rows add figures by importance."""
-    view = make_scene()
-    assert texts(panels.line_rows(Rect(0, 0, 20, 1), view)) == ["● live  45.4/s      "]
-    assert texts(panels.line_rows(Rect(0, 0, 32, 2), view)) == [
-        "● live  45.4/s  err 0.4/s       ",
-        "p95 3.1s  active 44  p50 640ms  ",
-    ]
-    assert texts(panels.line_rows(Rect(0, 0, 20, 1), make_scene(stopped=True))) == ["■ gateway stopped   "]
-
-
 def test_errors_stand_beside_or_above_their_chart() -> None:
     """A low panel has the counts in place of the axis; a high one has them above, and both axes."""
-    low = texts(panels.errors(Rect(0, 0, 26, 7), make_scene(chart=MINUTE)))
+    low = texts(chartpanels.errors(Rect(0, 0, 26, 7), make_scene(chart=MINUTE)))
     assert [row[2:12].strip() for row in low[1:-1]] == ["auth", "validation", "upstream", "timeout", "internal"]
-    high = texts(panels.errors(Rect(0, 0, 60, 12), make_scene(chart=MINUTE)))
+    high = texts(chartpanels.errors(Rect(0, 0, 60, 12), make_scene(chart=MINUTE)))
     assert high[1].startswith("│ auth 2  validation 9  upstream 37  timeout 4  internal 0")
     assert "/s┤" in high[2]
     assert "now" in high[-2]
@@ -236,7 +173,7 @@ def test_errors_stand_beside_or_above_their_chart() -> None:
 def test_axis_of_tokens_follows_the_choice() -> None:
     """Tokens in and out, which differ by orders of magnitude, can be read on a logarithmic axis."""
     linear, logarithmic = (
-        texts(panels.tokens(Rect(0, 0, 60, 12), make_scene(ui=Ui(log_scale=chosen), chart=MINUTE)))
+        texts(chartpanels.tokens(Rect(0, 0, 60, 12), make_scene(ui=Ui(log_scale=chosen), chart=MINUTE)))
         for chosen in (False, True)
     )
     assert "0┤" in linear[-3]

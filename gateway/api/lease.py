@@ -107,6 +107,11 @@ class Lease:
             self.model = model
             self._entry = self._counts.attribute(model)
 
+    @property
+    def unattributed(self) -> bool:
+        """Whether it is counted under no model: none was named, or one that no provider is known to have."""
+        return self._entry == UNATTRIBUTED
+
     def settle(self, outcome: Outcome, detail: str | None = None) -> None:
         """Tell how the request ends; only the first call counts."""
         if self.outcome is None:
@@ -200,6 +205,7 @@ def write_log_line(lease: Lease, latency_ns: int, time_ns: int | None = None) ->
         attempts=lease.attempts or None,
         request_id=lease.request_id,
         error=lease.detail,
+        unattributed=True if lease.unattributed else None,
         time_ns=time_ns,
     )
 

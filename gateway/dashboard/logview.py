@@ -35,7 +35,7 @@ KEPT_LINES = 10_000
 _SHOWN_APART = frozenset(
     (
         *("method", "path", "model", "provider", "status", "outcome", "ms"),
-        *("input_tokens", "output_tokens", "request_id", "attempts", "error"),
+        *("input_tokens", "output_tokens", "request_id", "attempts", "error", "unattributed"),
     )
 )
 

@@ -19,7 +19,7 @@ THEMES = tuple(INKS)
 # The lowest level that the log shows.
 LEVELS = ("info", "warning", "error")
 NO_MODEL = "(no model)"
-"""The row of requests whose model never became known: refused, or asked for by a name that no provider has."""
+"""The row of unattributed requests, whose model never became known: refused, or asked for by a name nobody has."""
 TABLES = ("errors", "workers", "models")
 """The panels with rows to select and columns to sort by."""
 
@@ -209,13 +209,16 @@ def _open(ui: Ui, log: LogView, stage: Stage) -> Ui:
 def _terms(table: str, row: str, stage: Stage) -> list[FieldTerm]:
     """What the log lines of a row have in common."""
     if table == "models" and row == NO_MODEL:
-        return [FieldTerm("outcome", word, inverted=True) for word in ("ok", "cancelled")]
+        return [_UNATTRIBUTED]
     if table != "models" or row != OTHER_NAME:
         return [FieldTerm(_FIELDS[table], row)]
-    # The models that have no row; a request whose model never became known is not one of theirs.
-    return [FieldTerm("model", name, inverted=True) for name in ("", *stage.rows[table]) if name != OTHER_NAME]
+    # The models that have no row; a request that counts under no model is not one of theirs.
+    named = [name for name in stage.rows[table] if name not in (NO_MODEL, OTHER_NAME)]
+    others = [FieldTerm("model", name, inverted=True) for name in ("", *named)]
+    return [*others, replace(_UNATTRIBUTED, inverted=True)]
 
 
+_UNATTRIBUTED = FieldTerm("unattributed", "true")
 _FIELDS = {"errors": "outcome", "workers": "worker", "models": "model"}
 
 

@@ -96,6 +96,8 @@ def _request_columns(fields: Mapping[str, Any], colour: str, paint: Callable[[st
     tokens_out = _tokens(rest.pop("output_tokens", None), "↓")
     request_id = rest.pop("request_id", None) or "–"
     error = rest.pop("error", None)
+    # Its outcome and its error say as much.
+    rest.pop("unattributed", None)
     if rest.get("attempts") in (0, 1):
         del rest["attempts"]
     columns = (

@@ -49,3 +49,16 @@ async def test_a_flush_writes_every_line_once(lines: list[dict[str, object]]):
     for _ in range(3):
         await asyncio.sleep(0)
     assert [line["request_id"] for line in lines] == ["a"]
+
+
+@pytest.mark.parametrize(("attributed", "told"), [(None, True), ("echo", None)])
+def test_a_line_says_whether_its_request_counts_under_no_model(
+    lines: list[dict[str, object]], attributed: str | None, told: bool | None
+):
+    """The row "(no model)" of the tables is of those requests; a model that was asked for stands in the line."""
+    with Lease(Ledger(), clock=lambda: 0, method="POST", path="/", request_id="a") as lease:
+        lease.model = "echo"
+        if attributed is not None:
+            lease.attribute(attributed)
+        lease.settle(Outcome.VALIDATION)
+    assert [(line["model"], line["unattributed"]) for line in lines] == [("echo", told)]

@@ -176,7 +176,8 @@ def test_enter_on_a_row_shows_its_lines_in_the_log() -> None:
     for table, row, text in [
         ("models", "gpt", "model=gpt"),
         ("models", 'a "b" c', r'model="a \"b\" c"'),
-        ("models", "other", '!model="" !model=gpt !model=claude'),
+        ("models", "other", '!model="" !model=gpt !model=claude !unattributed=true'),
+        ("models", "(no model)", "unattributed=true"),
         ("workers", "1", "worker=1"),
         ("errors", "auth", "outcome=auth"),
     ]:
@@ -193,6 +194,7 @@ def test_enter_on_a_row_shows_its_lines_in_the_log() -> None:
         ("errors", "auth", ["c"]),
         ("models", "auth-x", ["b"]),
         ("models", "other", ["d"]),
+        ("models", "(no model)", ["c", "e"]),
         ("workers", "2", ["d"]),
     ],
 )
@@ -205,12 +207,14 @@ def test_enter_on_a_row_shows_its_lines_and_no_others(table: str, row: str, show
             [
                 ("a", "worker-12", {"model": "echo", "outcome": "ok", "error": "auth worker-2 outcome=auth"}),
                 ("b", "worker-1", {"model": "auth-x", "outcome": "ok", "provider": "echo"}),
-                ("c", "worker-0", {"outcome": "auth"}),
+                ("c", "worker-0", {"outcome": "auth", "unattributed": True}),
                 ("d", "worker-2", {"model": "auth-x-other", "outcome": "timeout", "provider": "auth-x"}),
+                ("e", "worker-1", {"model": "gtp", "outcome": "validation", "unattributed": True}),
             ]
         )
     )
-    rows = {"models": ["echo", "auth-x", "other"], "workers": ["0", "1", "2"], "errors": ["auth"]}
+    log.add([LogRecord(9, 9, "warning", "a worker is gone", "supervisor", {"slot": 2})])
+    rows = {"models": ["echo", "auth-x", "other", "(no model)"], "workers": ["0", "1", "2"], "errors": ["auth"]}
     pressed("enter", ui=Ui(focus=table, selected={table: row}), log=log, stage=replace(STAGE, rows=rows))
     assert [line.words.request_id for line in log.visible(9)] == shown
 

@@ -50,6 +50,7 @@ def test_columns_line_up_when_figures_are_unknown() -> None:
         "attempts": 3,
         "request_id": "req_c3e5f0",
         "error": "silent for 60 s",
+        "unattributed": True,
     }
     text = line("warning", "request", failed)
     assert text == (

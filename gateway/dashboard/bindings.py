@@ -69,7 +69,6 @@ class Binding:
 
 _EVERYWHERE = CONTEXTS
 _NOT_TYPING: Sequence[Context] = ("panels", "details", "keys", "question", "hidden")
-_TOGGLING: Sequence[Context] = ("panels", "details", "keys", "hidden")
 _ON_SCREEN: Sequence[Context] = ("panels", "details", "keys")
 _LOG: Sequence[Context] = ("panels", "details")
 _TYPING: Sequence[Context] = ("filter",)

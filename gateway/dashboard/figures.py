@@ -6,6 +6,7 @@ from datetime import datetime
 from gateway.dashboard import charts
 from gateway.dashboard.layout import Rect
 from gateway.dashboard.resting import rest_rows
+from gateway.dashboard.series import cursor_column
 from gateway.dashboard.tables import model_table
 from gateway.dashboard.text import (
     Row,
@@ -169,7 +170,14 @@ def compact(rect: Rect, view: View) -> list[Row]:
     """The figures without charts, for a small terminal."""
     snapshot, window = view.snapshot, view.snapshot.window
     inner = rect.inner_width
-    trend = view.over_time(inner - 12, lambda column: column.rate(column.finished), one_a_cell=True)
+    width = inner - 12
+    trend = trend_of(view.over_time(width, lambda column: column.rate(column.finished), one_a_cell=True))
+    course: Row = [("requests", trend)]
+    if view.reading is not None:
+        cell = cursor_column(view.ui.cursor_ns or 0, view.history.now_ns, view.ui.window_s, width)
+        if cell is not None:
+            # There is no axis to carry a sign, so the line stands in place of what the footer reads.
+            [course] = charts.with_cursor([[("requests", f"{trend[:cell]} {trend[cell + 1 :]}")]], cell)
     failed = sorted(((window.outcomes.get(kind.label, 0), kind.label) for kind in ERRORS), reverse=True)
     now = [
         labelled("label", "active", right(count(snapshot.active), 3)),
@@ -180,7 +188,7 @@ def compact(rect: Rect, view: View) -> list[Row]:
     wrong += [labelled("label", name, short(amount)) for amount, name in failed if amount]
     body: list[Row] = [
         fitting(now, inner),
-        [*labelled("label", "req", right(rate(window.requests_per_second), 7)), ("requests", f" {trend_of(trend)}")],
+        [*labelled("label", "req", right(rate(window.requests_per_second), 7)), ("text", " "), *course],
         fitting(percentile_figures(window.latency_ms), inner),
         fitting(wrong, inner),
         labelled("label", "tok", f"{short(window.tokens.input)} in  {short(window.tokens.output)} out"),

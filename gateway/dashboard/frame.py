@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from gateway.dashboard import chartpanels, edges, figures, logpanel, series, tables
 from gateway.dashboard.canvas import Tile
-from gateway.dashboard.layout import Layout, Rect, arrange
+from gateway.dashboard.layout import PANELS, Layout, Rect, arrange
 from gateway.dashboard.state import Stage
 from gateway.dashboard.text import Row, clean, left
 from gateway.dashboard.view import View
@@ -32,6 +32,8 @@ _OF_LOG = frozenset({"log", "log lines"})
 
 # On fewer rows the line itself says what state it is in.
 LEAST_BANNER_ROWS = 3
+# Two of them are the border of a box.
+_LEAST_BOX_ROWS = 3
 
 
 # Of the whole screen and of a panel that fills it.
@@ -52,17 +54,24 @@ def _layout(view: View, columns: int, rows: int, zoomed: str | None) -> Layout:
 
 def stage(view: View, columns: int, rows: int) -> Stage:
     """What the keys act on, on a terminal of that size."""
-    layout = _layout(view, columns, rows, view.ui.focus if view.ui.zoomed else None)
+    ui = view.ui
+    layout, unzoomed = _layout(view, columns, rows, ui.focus if ui.zoomed else None), _layout(view, columns, rows, None)
+    # Any panel can fill the screen, also one that has no room beside others.
+    visited = tuple(name for name in PANELS if name not in ui.dropped) if layout.kind == "zoom" else layout.focusable
     widths = {name: layout.panels[name].inner_width for name in tables.TABLES if name in layout.panels}
-    step_ns = series.reading_ns(view.ui.window_s)
-    begin_ns = view.history.now_ns - view.ui.window_s * series.SECOND_NS
+    step_ns = series.reading_ns(ui.window_s)
+    begin_ns = view.history.now_ns - ui.window_s * series.SECOND_NS
     return Stage(
-        panels=_layout(view, columns, rows, None).focusable,
+        panels=visited,
+        shown=layout.panels,
+        unzoomed=unzoomed.panels,
         columns={name: tables.TABLES[name].column_names(width) for name, width in widths.items()},
         rows={name: table.names(view) for name, table in tables.TABLES.items()},
         oldest_ns=(begin_ns // step_ns + 1) * step_ns + step_ns // 2,
         newest_ns=view.history.newest_ns() // step_ns * step_ns + step_ns // 2,
         step_ns=step_ns,
+        help_rows=edges.help_rows_hidden(columns, rows) if ui.help else 0,
+        colored=view.theme.depth != "none",
     )
 
 
@@ -70,16 +79,14 @@ def build_tiles(view: View, columns: int, rows: int) -> list[Tile]:
     """The panels in reading order, what lies on top of others last."""
     layout = _layout(view, columns, rows, view.ui.focus if view.ui.zoomed else None)
     tiles = [Tile(name, rect, _DRAW[name](rect, view)) for name, rect in layout.panels.items()]
-    if layout.kind in ("too small", "line"):
-        # There is no footer to say it.
-        last = Rect(0, rows - 1, columns, 1)
-        said = edges.message(last, view) if rows > 0 else []
-        return [*tiles, Tile("message", last, said)] if said else tiles
     overlays: list[tuple[str, Rect]] = []
-    if view.ui.details:
+    has_room = layout.kind != "too small"
+    if view.ui.details and has_room and rows >= _LEAST_BOX_ROWS:
         overlays.append(("details", _centred(100, logpanel.details_height(min(100, columns), view), columns, rows)))
-    if view.ui.help:
+    if view.ui.help and has_room:
         overlays.append(("help", _centred(*edges.help_size(columns, rows), columns, rows)))
+    if "footer" not in layout.panels and rows > 0 and edges.has_priority(view):
+        overlays.append(("footer", Rect(0, rows - 1, columns, 1)))
     return tiles + [Tile(name, rect, _DRAW[name](rect, view)) for name, rect in overlays]
 
 

@@ -1,6 +1,6 @@
 """What the viewer remembers between two keys, and what each key makes of it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from typing import TypeVar
@@ -22,6 +22,7 @@ NO_MODEL = "(no model)"
 """The row of unattributed requests, whose model never became known: refused, or asked for by a name nobody has."""
 TABLES = ("errors", "workers", "models")
 """The panels with rows to select and columns to sort by."""
+_CHARTS = ("requests", "latency", "errors", "tokens")
 
 
 class Effect(Enum):
@@ -93,16 +94,22 @@ class Ui:
 class Stage:
     """What is on the screen for the keys to act on.
 
-    `panels` are those that Tab visits; `columns` and `rows` are, for each table, the names of its columns and the keys
-    of its rows as they are sorted now; the cursor goes from `oldest_ns` to `newest_ns` by `step_ns`.
+    `panels` are those that Tab visits; `shown` is all that is on the screen, and `unzoomed` what would be without zoom,
+    by the names of the layout; `columns` and `rows` are, for each table, the names of its columns and the keys of its
+    rows as they are sorted now; the cursor goes from `oldest_ns` to `newest_ns` by `step_ns`; the overlay of keys can
+    be scrolled by `help_rows`; `colored` tells whether there are any colours.
     """
 
     panels: tuple[str, ...] = PANELS
+    shown: Collection[str] = (*PANELS, "footer")
+    unzoomed: Collection[str] = (*PANELS, "footer")
     columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
     rows: Mapping[str, Sequence[str]] = field(default_factory=dict)
     oldest_ns: int = 0
     newest_ns: int = 0
     step_ns: int = 1
+    help_rows: int = 0
+    colored: bool = True
 
 
 def press(ui: Ui, key: str, log: LogView, stage: Stage) -> tuple[Ui, Effect]:
@@ -118,14 +125,20 @@ def press(ui: Ui, key: str, log: LogView, stage: Stage) -> tuple[Ui, Effect]:
         return ui, Effect.NONE
     action = binding.action
     if action in _EFFECTS:
-        return ui, _EFFECTS[action]
+        # Who leaves the picture takes the question back.
+        return replace(ui, asking=False), _EFFECTS[action]
     if action is Action.BACK:
         return _back(ui, log)
     if action is Action.FREEZE:
         return replace(ui, frozen=not ui.frozen), Effect.FREEZE
     if ui.help and action in _ROW_MOVES:
-        return replace(ui, help_row=min(len(BINDINGS), max(0, ui.help_row + _ROW_MOVES[action]))), Effect.NONE
-    if action in _LOG_MOVES and not (action in _ROW_MOVES and ui.context == "panels" and ui.focus in TABLES):
+        row = min(stage.help_rows, ui.help_row) + _ROW_MOVES[action]
+        return replace(ui, help_row=min(stage.help_rows, max(0, row))), Effect.NONE
+    if ui.context == "panels":
+        missing = _missing(ui, stage, action)
+        if missing:
+            return replace(ui, notice=missing), Effect.NONE
+    if action in _LOG_MOVES and not (action in _ROW_MOVES and _has_table(ui, stage)):
         _LOG_MOVES[action](log)
         return ui, Effect.NONE
     return _changed(ui, log, stage, binding), Effect.NONE
@@ -141,6 +154,45 @@ _LOG_MOVES: Mapping[Action, Callable[[LogView], None]] = {
     Action.END: lambda log: log.end(),
 }
 _ROW_MOVES = {Action.UP: -1, Action.DOWN: 1}
+
+# What a key is about: how a notice calls it, and the names of the layout, one of which must be on the screen. Nobody
+# should find out later what a key has changed behind the panel that fills the screen, or on a screen that has no room.
+_About = tuple[str, tuple[str, ...]]
+_LOG: _About = ("the log", ("log", "log lines"))
+_ABOUT: Mapping[Action, _About] = {
+    Action.HELP: ("keys", ("footer", "line")),
+    **dict.fromkeys((Action.NEXT_PANEL, Action.PREVIOUS_PANEL), ("panels", PANELS)),
+    **dict.fromkeys((Action.ZOOM, Action.DROP, Action.DROP_FOCUS, Action.RESTORE), ("panels", (*PANELS, "figures"))),
+    **dict.fromkeys((Action.EARLIER, Action.LATER), ("charts", (*_CHARTS, "figures"))),
+    Action.WINDOW: ("charts", (*_CHARTS, "status", "figures", "workers")),
+    Action.HEAT: ("latency", ("latency",)),
+    Action.SCALE: ("latency and tokens", ("latency", "tokens")),
+    **dict.fromkeys((Action.FILTER, Action.LEVEL, Action.WRAP, Action.OPEN, *_LOG_MOVES), _LOG),
+}
+
+
+def _missing(ui: Ui, stage: Stage, action: Action) -> str:
+    """How what a key is about comes onto the screen; empty if it is there."""
+    label, names = _ABOUT.get(action, ("", ()))
+    if action in (Action.SORT, Action.REVERSE):
+        table = _table(ui, stage)
+        label, names = table, (table,)
+    elif action in (Action.UP, Action.DOWN, Action.OPEN) and _has_table(ui, stage):
+        # The rows of a table lead to the log, which comes to the front.
+        names = () if action is not Action.OPEN or "log" in stage.panels else names
+    if not names or not set(names).isdisjoint(stage.shown):
+        return ""
+    if ui.zoomed and not set(names).isdisjoint(stage.unzoomed):
+        return f"z brings back {label}"
+    panels = [name for name in names if name in PANELS]
+    if panels and ui.dropped.issuperset(panels):
+        return f"{_key_of(panels[0]) if len(panels) == 1 else 'X'} brings back {label}"
+    return f"no room for {label}"
+
+
+def _has_table(ui: Ui, stage: Stage) -> bool:
+    """Whether the panel in focus is a table on the screen."""
+    return ui.context == "panels" and ui.focus in TABLES and ui.focus in stage.shown
 
 
 def _back(ui: Ui, log: LogView) -> tuple[Ui, Effect]:
@@ -195,12 +247,12 @@ def _open(ui: Ui, log: LogView, stage: Stage) -> Ui:
     """Enter: the details of the log line, the lines of the selected row, or the end of typing."""
     if ui.filtering:
         return replace(ui, filtering=False)
-    selected = ui.selected.get(ui.focus)
-    if ui.context == "panels" and ui.focus in TABLES:
+    if _has_table(ui, stage):
+        selected = ui.selected.get(ui.focus)
         if selected not in stage.rows.get(ui.focus, ()):
             return ui
         text = " ".join(map(str, _terms(ui.focus, str(selected), stage)))
-        return replace(_filtered(ui, log, text), focus="log" if "log" in stage.panels else ui.focus)
+        return replace(_filtered(ui, log, text), focus="log")
     if log.newest is None and not ui.details:
         return replace(ui, notice="there is no log line to open")
     return replace(ui, details=not ui.details)
@@ -232,30 +284,30 @@ def _move_cursor(ui: Ui, stage: Stage, step: int) -> Ui:
 
 def _sorted_by_next(ui: Ui, stage: Stage) -> Ui:
     """By the next column, in its natural direction first."""
-    columns = stage.columns.get(_table(ui), ())
+    table = _table(ui, stage)
+    columns = stage.columns.get(table, ())
     if not columns:
         return ui
-    return _ordered(ui, Order(_after(columns, ui.order(_table(ui)).column or columns[0])))
+    return _ordered(ui, table, Order(_after(columns, ui.order(table).column or columns[0])))
 
 
-def _ordered(ui: Ui, order: Order) -> Ui:
-    return replace(ui, orders={**ui.orders, _table(ui): order})
+def _ordered(ui: Ui, table: str, order: Order) -> Ui:
+    return replace(ui, orders={**ui.orders, table: order})
 
 
-def _table(ui: Ui) -> str:
+def _table(ui: Ui, stage: Stage) -> str:
     """The table that is sorted: the one in focus, else the models."""
-    return ui.focus if ui.focus in TABLES else "models"
+    return ui.focus if _has_table(ui, stage) else "models"
 
 
 def _toggled(ui: Ui, name: str, stage: Stage) -> Ui:
     """Drop a panel, or bring it back; the last one stays. The focus goes from a dropped panel to the one after it."""
     if name in ui.dropped:
-        return replace(ui, dropped=ui.dropped - {name})
+        return replace(ui, dropped=ui.dropped - {name}, notice=f"{name} is back")
     left = [panel for panel in PANELS if panel not in ui.dropped and panel != name]
     if not left:
         return replace(ui, notice="the last panel stays; X brings all back")
-    key = next(binding.keys[0] for binding in BINDINGS if binding.argument == name)
-    ui = replace(ui, dropped=ui.dropped | {name}, notice=f"{name} is hidden; {key} or X brings it back")
+    ui = replace(ui, dropped=ui.dropped | {name}, notice=f"{name} is hidden; {_key_of(name)} or X brings it back")
     if ui.focus != name:
         return ui
     neighbours = [panel for panel in stage.panels if panel == name or panel in left]
@@ -263,9 +315,16 @@ def _toggled(ui: Ui, name: str, stage: Stage) -> Ui:
     return replace(ui, focus=focus if focus in left else left[0], zoomed=False)
 
 
+def _key_of(panel: str) -> str:
+    """The key that drops a panel and brings it back."""
+    return next(binding.keys[0] for binding in BINDINGS if binding.argument == panel)
+
+
 def _changed(ui: Ui, log: LogView, stage: Stage, binding: Binding) -> Ui:
     match binding.action:
         case Action.THEME:
+            if not stage.colored:
+                return replace(ui, notice="colours are off: NO_COLOR or TERM says so")
             theme = _after(THEMES, ui.theme)
             return replace(ui, theme=theme, notice=f"theme {theme}")
         case Action.HELP:
@@ -281,7 +340,7 @@ def _changed(ui: Ui, log: LogView, stage: Stage, binding: Binding) -> Ui:
         case Action.DROP:
             return _toggled(ui, str(binding.argument), stage)
         case Action.RESTORE:
-            return replace(ui, dropped=frozenset())
+            return replace(ui, dropped=frozenset(), notice="all panels are back" if ui.dropped else "")
         case Action.EARLIER:
             return _move_cursor(ui, stage, -1)
         case Action.LATER:
@@ -295,8 +354,9 @@ def _changed(ui: Ui, log: LogView, stage: Stage, binding: Binding) -> Ui:
         case Action.SORT:
             return _sorted_by_next(ui, stage)
         case Action.REVERSE:
-            order = ui.order(_table(ui))
-            return _ordered(ui, replace(order, reversed=not order.reversed))
+            table = _table(ui, stage)
+            order = ui.order(table)
+            return _ordered(ui, table, replace(order, reversed=not order.reversed))
         case Action.UP | Action.DOWN:
             return _move_row(ui, stage, _ROW_MOVES[binding.action])
         case Action.OPEN:

@@ -112,6 +112,20 @@ def cut(text: str, width: int) -> str:
     return text
 
 
+def cut_start(text: str, width: int) -> str:
+    """The longest end of cleaned text that fits into `width` cells; an ellipsis marks a cut."""
+    if cells(text) <= width:
+        return text
+    start, room = len(text), width - 1
+    for place in range(len(text) - 1, -1, -1):
+        room -= _cells_of(text[place])
+        if room < 0:
+            break
+        # A combining mark goes with its base, or not at all.
+        start = place if _cells_of(text[place]) else start
+    return ELLIPSIS + text[start:] if width > 0 else ""
+
+
 def ends(text: str, width: int) -> tuple[int, int]:
     """Up to where and from where on cleaned text stays if an ellipsis between both is to make it fit `width` cells.
 

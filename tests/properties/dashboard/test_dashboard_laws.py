@@ -11,11 +11,14 @@ from hypothesis import strategies as st
 from wcwidth import wcwidth
 
 from gateway.dashboard import charts, text
-from gateway.dashboard.frame import build_tiles
+from gateway.dashboard.bindings import DISPATCH
+from gateway.dashboard.canvas import flatten
+from gateway.dashboard.frame import build_tiles, stage
 from gateway.dashboard.keys import KeyDecoder
 from gateway.dashboard.layout import PANELS
 from gateway.dashboard.series import SECOND_NS, History
-from gateway.dashboard.state import TABLES, THEMES, WINDOWS_S, Order, Ui
+from gateway.dashboard.state import TABLES, THEMES, WINDOWS_S, Order, Ui, press
+from gateway.dashboard.view import View
 from gateway.logs.ring import LogRecord
 from gateway.metrics.snapshot import ChartData, ScalarPoint
 from tests.support.dashboard_scene import NOW_NS, make_chart, make_scene, make_snapshot
@@ -98,6 +101,32 @@ def test_every_row_of_every_picture_has_the_width_of_its_panel(
             assert cells(row) == tile.rect.width
             assert all(char.isprintable() or char == "\u3000" or not char.isascii() for char in row)
             assert environ.get("LANG") or all(view.theme.painted(*segment).isascii() for segment in segments)
+
+
+@given(
+    size=st.sampled_from([(12, 3), (20, 1), (20, 5), (40, 10), (60, 20), (80, 12), (80, 24), (140, 40)]),
+    focus=st.sampled_from(PANELS),
+    zoomed=st.booleans(),
+    dropped=st.frozensets(st.sampled_from(PANELS), max_size=3),
+    keys=st.lists(st.sampled_from(sorted(set(DISPATCH["panels"]) - {"esc"})), min_size=1, max_size=3),
+)
+def test_no_key_changes_anything_unseen(
+    size: tuple[int, int], focus: str, zoomed: bool, dropped: frozenset[str], keys: list[str]
+) -> None:
+    """Whatever fills the screen, is dropped or has no room: what a key has changed is seen, or said."""
+    ui = Ui(focus=focus, zoomed=zoomed, dropped=dropped - {focus})
+    view = make_scene(ui=ui, environ=ENVIRONS[0], chart=CHARTS[60])
+    for key in keys:
+        view = replace(view, ui=replace(view.ui, notice=""))
+        picture, state = flatten(build_tiles(view, *size)), kept(view)
+        ui, _ = press(view.ui, key, view.log, stage(view, *size))
+        view = replace(view, ui=ui)
+        assert flatten(build_tiles(view, *size)) != picture or kept(view) == state
+
+
+def kept(view: View) -> object:
+    """What keys change for longer than until the next one."""
+    return replace(view.ui, notice=""), view.log.filter.text, view.log.filter.level, view.log.selected
 
 
 KEYS = st.sampled_from(

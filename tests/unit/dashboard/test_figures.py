@@ -4,8 +4,10 @@ import pytest
 
 from gateway.dashboard import figures
 from gateway.dashboard.layout import Rect
+from gateway.dashboard.series import SECOND_NS
+from gateway.dashboard.state import Ui
 from gateway.dashboard.text import Row
-from tests.support.dashboard_scene import PLAIN, make_scene
+from tests.support.dashboard_scene import NOW_NS, PLAIN, make_scene
 
 
 def texts(rows: list[Row]) -> list[str]:
@@ -42,3 +44,16 @@ def test_one_line_says_what_matters_most() -> None:
         "p95 3.1s  active 44  p50 640ms  ",
     ]
     assert texts(figures.line_rows(Rect(0, 0, 20, 1), make_scene(stopped=True))) == ["■ gateway stopped   "]
+
+
+def test_cursor_stands_in_the_course_of_the_compact_layout() -> None:
+    """A line, which can be seen without colours, is in the cell of the moment that the footer reads."""
+    rect = Rect(0, 0, 40, 7)
+    plain = texts(figures.compact(rect, make_scene()))
+    # A cell is 37.5 seconds, and cells begin at multiples of them.
+    for minutes in (14, 7, 0):
+        cursor = make_scene(ui=Ui(cursor_ns=NOW_NS - minutes * 60 * SECOND_NS))
+        shown = texts(figures.compact(rect, cursor))
+        [mark] = [place for place, sign in enumerate(shown[2]) if sign == "│"][1:-1]
+        assert abs(mark - (37 - minutes * 60 / 37.5)) <= 1
+        assert shown[2][:mark] + shown[2][mark + 1 :] == plain[2][:mark] + plain[2][mark + 1 :]

@@ -8,6 +8,7 @@ import pyte
 import pytest
 
 from gateway.dashboard.compositor import Screen
+from gateway.dashboard.edges import help_rows_hidden
 from gateway.dashboard.frame import build_tiles
 from gateway.dashboard.series import SECOND_NS
 from gateway.dashboard.state import Order, Ui
@@ -79,6 +80,28 @@ def test_question_and_notice_stand_in_the_last_row_of_every_layout(size: tuple[i
     assert asked.startswith(" Stop the gateway? y yes  Esc no" if size[0] >= 40 else " Stop? y ye")
     assert picture(make_scene(ui=Ui(notice="no, thanks")), *size)[-1].rstrip() == " no, thanks"
     assert picture(make_scene(), *size)[-1] not in (asked, " no, thanks")
+
+
+def test_keys_are_listed_at_every_size_that_has_figures() -> None:
+    """Without room for a box they are a list that fills the screen, scrolls, and breaks what is too long."""
+    assert picture(make_scene(ui=Ui(help=True)), 20, 4) == [
+        "↑ ↓ more, Esc closes",
+        "program             ",
+        "q quit (also Ctrl-C)",
+        "d hide, follow the  ",
+    ]
+    assert picture(make_scene(ui=Ui(help=True, help_row=4)), 20, 2) == ["  log; back         ", "f freeze; again to  "]
+    end = help_rows_hidden(20, 1)
+    assert picture(make_scene(ui=Ui(help=True, help_row=end)), 20, 1) == ["  newest and follow "]
+
+
+@pytest.mark.parametrize("size", [(80, 24), (40, 10), (20, 5), (20, 1)])
+def test_end_of_what_is_typed_is_on_the_screen(size: tuple[int, int]) -> None:
+    """A filter that is longer than the line shows its end, where one types, also where there is no footer."""
+    typed = picture(make_scene(ui=Ui(filtering=True, filter_text="x" * 90 + "-end")), *size)[-1]
+    assert typed.startswith(" / …x")
+    assert typed.rstrip().endswith("x-end")
+    assert picture(make_scene(ui=Ui(filtering=True, filter_text="gpt")), *size)[-1].startswith(" / gpt ")
 
 
 @pytest.mark.parametrize("ui", [Ui(), Ui(heat=True), Ui(selected={"models": "echo"}), Ui(cursor_ns=NOW_NS - SECOND_NS)])

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from gateway.dashboard.canvas import Tile
+from gateway.dashboard.layout import PANELS
 from gateway.dashboard.series import SECOND_NS
 from gateway.dashboard.session import Session, Stopped
 from gateway.metrics.snapshot import ChartData
@@ -53,6 +54,17 @@ def test_synthetic_traffic_begins_with_the_last_minute(label: str, window: str) 
     figures = make_snapshot(), make_chart(60)
     session = Session(figures, PLAIN, memory_bytes=1 << 34, wall_ns_at_zero=UNIX_NS - NOW_NS, label=label)
     assert window in texts(session)["requests"]
+
+
+@pytest.mark.parametrize("size", [(100, 30), (40, 10)])
+def test_zoom_goes_with_the_focus(session: Session, size: tuple[int, int]) -> None:
+    """Tab fills the screen with one panel after the other, also with those that have no room beside others."""
+    session.press("z", size, NOW_NS)
+    seen = []
+    for _ in PANELS:
+        session.press("tab", size, NOW_NS)
+        seen += [name for name in texts(session, size=size) if name in PANELS]
+    assert seen == list(PANELS)
 
 
 def busier() -> tuple[object, ChartData]:

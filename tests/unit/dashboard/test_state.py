@@ -62,11 +62,55 @@ def test_theme_is_named_when_it_is_chosen() -> None:
     assert pressed("t", "?")[0].notice == ""
 
 
+def test_without_colours_no_theme_is_chosen() -> None:
+    """Where nothing has a colour all themes look the same; the key says so and leaves the theme alone."""
+    ui, _ = pressed("t", stage=replace(STAGE, colored=False))
+    assert ui == Ui(notice="colours are off: NO_COLOR or TERM says so")
+
+
 def test_every_switch_goes_back() -> None:
     """Keys that switch something on switch it off again."""
     for key in ("f", "?", "l", "h", "z", "w", "R", "M"):
         assert pressed(key)[0] != Ui()
-        assert pressed(key, key)[0] == Ui()
+        assert replace(pressed(key, key)[0], notice="") == Ui()
+
+
+@pytest.mark.parametrize("panel", ["log", "models", "tokens"])
+def test_keys_leave_alone_what_a_zoomed_panel_hides(panel: str) -> None:
+    """A key for another panel than the one that fills the screen only says which key brings that one back."""
+    ui, stage = Ui(focus=panel, zoomed=True), replace(STAGE, shown=(panel, "footer"))
+    log = LogView()
+    log.add(make_records(30))
+    log.visible(5)
+    keys = {"log": ("pgup", "home", "/", "v", "w"), "models": "sr", "tokens": ("l", "left", "1"), "latency": "h"}
+    for key in [key for name, theirs in keys.items() if name != panel for key in theirs]:
+        changed, effect = pressed(key, ui=ui, log=log, stage=stage)
+        assert (replace(changed, notice=""), effect) == (ui, Effect.NONE), key
+        assert changed.notice.startswith("z brings back "), key
+    assert log.following
+    assert log.filter.text == ""
+
+
+def test_key_for_a_dropped_panel_says_how_it_comes_back() -> None:
+    """What nobody sees is not scrolled, sorted or filtered, and a row has no lines to show without the log."""
+    gone = frozenset({"log", "models"})
+    stage = replace(STAGE, panels=("errors",), shown=("errors", "footer"), unzoomed=("errors", "footer"))
+    errors = Ui(focus="errors", dropped=gone, selected={"errors": "auth"})
+    for key in ("/", "pgup", "enter"):
+        assert pressed(key, ui=errors, stage=stage)[0] == replace(errors, notice="O brings back the log")
+    assert pressed("s", ui=replace(errors, focus="log"), stage=stage)[0].notice == "M brings back models"
+
+
+def test_arrows_move_the_log_when_the_table_in_focus_is_not_on_the_screen() -> None:
+    """A terminal that was made smaller may have lost the table; the log is what is left to move in."""
+    log = LogView()
+    log.add(make_records(30))
+    log.visible(5)
+    small = replace(STAGE, panels=(), shown=("figures", "log lines"), unzoomed=("figures", "log lines"))
+    ui, _ = pressed("up", ui=Ui(focus="models"), log=log, stage=small)
+    assert ui == Ui(focus="models")
+    assert not log.following
+    assert pressed("s", ui=ui, stage=small)[0].notice == "no room for models"
 
 
 def test_freezing_is_told_to_the_loop() -> None:
@@ -149,7 +193,8 @@ def test_last_panel_cannot_be_dropped() -> None:
 def test_dropped_panel_tells_how_it_comes_back() -> None:
     """Its own key or X brings it back; the last panel, which stays, tells of X, too."""
     assert pressed("x")[0].notice == "log is hidden; O or X brings it back"
-    assert pressed("x", "O")[0].notice == ""
+    assert pressed("x", "O")[0].notice == "log is back"
+    assert pressed("x", "X")[0].notice == "all panels are back"
     assert pressed(*"RLETWMO")[0].notice == "the last panel stays; X brings all back"
 
 
@@ -240,6 +285,13 @@ def test_esc_on_a_gateway_of_our_own_asks_before_it_stops() -> None:
     assert pressed("n", ui=asked) == pressed("f", ui=asked) == (Ui(owns_gateway=True), Effect.NONE)
     assert pressed("q", ui=Ui(owns_gateway=True))[1] is Effect.QUIT
     assert pressed("y", ui=Ui(owns_gateway=True)) == (Ui(owns_gateway=True), Effect.NONE)
+
+
+def test_leaving_the_picture_takes_the_question_back() -> None:
+    """Who hides the dashboard while it asks, or suspends it, finds no question when it is back."""
+    asked = Ui(owns_gateway=True, asking=True)
+    assert pressed("d", ui=asked) == (Ui(owns_gateway=True), Effect.TOGGLE)
+    assert pressed("ctrl-z", ui=asked) == (Ui(owns_gateway=True), Effect.SUSPEND)
 
 
 def test_enter_on_the_log_opens_the_details_of_a_line() -> None:

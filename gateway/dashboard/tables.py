@@ -10,6 +10,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from gateway.dashboard import charts
 from gateway.dashboard.layout import Rect
+from gateway.dashboard.names import cut_apart
 from gateway.dashboard.series import Column as Stretch
 from gateway.dashboard.state import NO_MODEL
 from gateway.dashboard.text import (
@@ -20,7 +21,6 @@ from gateway.dashboard.text import (
     duration,
     fit,
     left,
-    named,
     percent,
     rate,
     right,
@@ -127,9 +127,10 @@ class Table(Generic[_T]):
         selected = view.ui.selected.get(self.name)
         keys = [self.key(row) for row in rows]
         first = max(0, keys.index(selected) + 2 - room) if selected in keys else 0
+        shown = cut_apart(frozenset(names), name_width) if longest > name_width else {}
         for row, name in list(zip(rows, names, strict=True))[first : first + room - 1]:
             dim = self.dim(row)
-            line: Row = [("dim" if dim else self.name_role(row), named(name, name_width))]
+            line: Row = [("dim" if dim else self.name_role(row), left(shown.get(name, name), name_width))]
             for column in columns:
                 line.append(("dim" if dim else column.role(row), right(column.text(row), column.width)))
             if drawn is not None:

@@ -126,16 +126,17 @@ def cut_start(text: str, width: int) -> str:
     return ELLIPSIS + text[start:] if width > 0 else ""
 
 
-def ends(text: str, width: int) -> tuple[int, int]:
+def ends(text: str, width: int, tail: int | None = None) -> tuple[int, int]:
     """Up to where and from where on cleaned text stays if an ellipsis between both is to make it fit `width` cells.
 
-    Twice its length if it fits as it is. What remains at the end is at most one cell shorter than at the beginning,
-    wide characters apart: the names of models differ at their ends, in a version or a date.
+    Twice its length if it fits as it is. `tail` are the cells for the end, from 0 to `width - 1`. Without it what
+    remains at the end is at most one cell shorter than at the beginning, wide characters apart: the names of models
+    differ at their ends, in a version or a date.
     """
     length = len(text)
     if width <= 0:
         return 0, length
-    tail = (width - 1) // 2
+    tail = (width - 1) // 2 if tail is None else tail
     head = width - 1 - tail
     if is_narrow(text):
         return (length, length) if length <= width else (head, length - tail)
@@ -153,17 +154,12 @@ def ends(text: str, width: int) -> tuple[int, int]:
     return stop, start
 
 
-def cut_middle(text: str, width: int) -> str:
-    """Cleaned text in at most `width` cells; an ellipsis marks what is missing between its two ends."""
-    stop, start = ends(text, width)
+def cut_middle(text: str, width: int, tail: int | None = None) -> str:
+    """Cleaned text in at most `width` cells, at most `tail` of its end; an ellipsis marks what is missing between."""
+    stop, start = ends(text, width, tail)
     if stop == len(text):
         return text
     return f"{text[:stop]}{ELLIPSIS}{text[start:]}" if width > 0 else ""
-
-
-def named(text: str, width: int) -> str:
-    """A name cut in its middle or padded to exactly `width` cells, against the left edge."""
-    return left(cut_middle(text, width), width)
 
 
 def left(text: str, width: int) -> str:

@@ -103,12 +103,16 @@ def test_every_row_of_every_picture_has_the_width_of_its_panel(
             assert environ.get("LANG") or all(view.theme.painted(*segment).isascii() for segment in segments)
 
 
+# Esc may close what a larger terminal has shown, and a frozen picture has a banner that is no part of it.
+NOT_IN_THE_PICTURE = {"esc", "f"}
+
+
 @given(
     size=st.sampled_from([(12, 3), (20, 1), (20, 5), (40, 10), (60, 20), (80, 12), (80, 24), (140, 40)]),
     focus=st.sampled_from(PANELS),
     zoomed=st.booleans(),
     dropped=st.frozensets(st.sampled_from(PANELS), max_size=3),
-    keys=st.lists(st.sampled_from(sorted(set(DISPATCH["panels"]) - {"esc"})), min_size=1, max_size=3),
+    keys=st.lists(st.sampled_from(sorted(set(DISPATCH["panels"]) - NOT_IN_THE_PICTURE)), min_size=1, max_size=3),
 )
 def test_no_key_changes_anything_unseen(
     size: tuple[int, int], focus: str, zoomed: bool, dropped: frozenset[str], keys: list[str]
@@ -118,10 +122,15 @@ def test_no_key_changes_anything_unseen(
     view = make_scene(ui=ui, environ=ENVIRONS[0], chart=CHARTS[60])
     for key in keys:
         view = replace(view, ui=replace(view.ui, notice=""))
-        picture, state = flatten(build_tiles(view, *size)), kept(view)
+        picture, state = seen(view, size), kept(view)
         ui, _ = press(view.ui, key, view.log, stage(view, *size))
         view = replace(view, ui=ui)
-        assert flatten(build_tiles(view, *size)) != picture or kept(view) == state
+        assert seen(view, size) != picture or kept(view) == state
+
+
+def seen(view: View, size: tuple[int, int]) -> object:
+    """The picture and its colours."""
+    return flatten(build_tiles(view, *size)), view.ui.theme
 
 
 def kept(view: View) -> object:

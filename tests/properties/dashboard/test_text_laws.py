@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 
 import pyte
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from wcwidth import wcwidth
 
 from gateway.dashboard import text
+from gateway.dashboard.names import cut_apart
 from gateway.dashboard.theme import INKS, Theme, make_theme, plain
 
 # Drawn far more often than among all characters: what terminals obey, and what they disagree on.
@@ -151,7 +153,6 @@ def test_a_name_that_is_cut_keeps_both_ends(string: str, width: int) -> None:
     """It fits, has its width where it is padded, and neither end could have kept one more sign of its share."""
     shown = text.cut_middle(string, width)
     assert width_of(shown) <= width
-    assert width_of(text.named(string, width)) == width
     if width_of(string) <= width:
         assert shown == string
     elif width > 0:
@@ -163,6 +164,29 @@ def test_a_name_that_is_cut_keeps_both_ends(string: str, width: int) -> None:
         assert width_of(head) <= width // 2 < width_of(string[: stop + 1])
         assert width_of(tail) <= (width - 1) // 2 < width_of(string[start - 1 :]) + (wcwidth(string[start - 1]) == 0)
         assert not tail or wcwidth(tail[0]) > 0
+
+
+PARTS = st.sampled_from(
+    ["", "gpt", "claude-sonnet", "-eu-", "-us-", "漢字" * 4, "e\u0331" * 6, "1", "2", text.ELLIPSIS]
+)
+NAMES = st.frozensets(st.lists(PARTS, max_size=8).map("".join).map(text.clean) | CLEANED, max_size=18)
+
+
+@given(NAMES, st.integers(0, 40))
+@example(frozenset({"claude-sonnet-4-5", "claude…t-4-5"}), 12)
+@example(frozenset({"gpt", "gpt1"}), 0)
+@example(frozenset(f"{'x' * 20}{one}{'y' * 20}{two}{'z' * 20}" for one in "abcd" for two in "abcd"), 3)
+def test_names_that_are_cut_stay_apart(names: frozenset[str], width: int) -> None:
+    """Each fits, what has room is whole, no mark loses its base, and no two are the same where a number has room."""
+    shown = cut_apart(names, width)
+    assert shown.keys() == names
+    for name, cut in shown.items():
+        assert width_of(cut) <= width
+        assert cut == name or width_of(name) > width
+        assert not cut or wcwidth(cut[0]) > 0
+        assert all(wcwidth(mark) > 0 or base + mark in name for base, mark in pairwise(cut))
+    if width > len(str(len(names))):
+        assert len(set(shown.values())) == len(names)
 
 
 @given(ROWS, st.integers(0, 40))

@@ -42,3 +42,14 @@ def test_failures_alone_are_no_reason_to_ask_for_a_first_request() -> None:
     shown = "".join(texts(models(Rect(0, 0, 90, 8), scene)))
     assert "no requests yet" not in shown
     assert NO_MODEL in shown
+
+
+@pytest.mark.parametrize("width", [80, 44])
+def test_long_names_of_a_table_can_be_told_apart(width: int) -> None:
+    """Models that differ only within their names have rows that differ in what is shown of the names."""
+    snapshot = make_snapshot()
+    names = [f"accounts/research-department/{region}/claude-sonnet-4-5-20250929" for region in ("eu", "us", "ap")]
+    long = [msgspec.structs.replace(model, name=name) for model, name in zip(snapshot.models, names, strict=False)]
+    rows = texts(models(Rect(0, 0, width, 9), make_scene(snapshot=msgspec.structs.replace(snapshot, models=long))))
+    assert {len(row) for row in rows} == {width}
+    assert sorted(row.partition("/")[2][:2] for row in rows if "/" in row) == ["ap", "eu", "us"]

@@ -6,9 +6,9 @@ ring forgets, and sees whether the gateway lives; figures are read once a second
 shows them: nobody reads a number that changes more often, and reading and drawing them is most of what a picture costs.
 A picture, when something asks for one: a look, a key, a resize, the age of the banner; `Pace` merges what asks for it.
 
-Between a look, the reading of figures and a picture the loop pauses. Together they take up to ten milliseconds, in
-which the requests of a gateway that has too few cores queue up; each alone is over before the queue is long
-(docs/performance.md has the measurement). A picture that a key asks for does not wait.
+Between a look, the reading of figures, laying out a picture and painting it the viewer pauses. Together they take up to
+ten milliseconds, in which the requests of a gateway that has too few cores queue up; each alone is over before the
+queue is long (docs/performance.md has the measurement). A picture that a key or a resize asks for does not wait.
 
 A process that wakes up after a rest has cold caches, so that it costs more to look often than to see much: where lines
 come faster than anybody reads there are two looks a second, and lines are drawn with the figures; frozen there is one,
@@ -179,7 +179,7 @@ class Viewer:
         # Another gateway is looked for once ours, which is not our own, is gone; one of another version is left alone.
         self._next_search = 0.0
         self._refused_pid = 0
-        self._is_spoiled = True
+        self._is_spoiled = self._is_hurried = True
         self._unprinted: deque[LogRecord] = deque(maxlen=KEPT_LINES)
         self._not_printed = 0
         self._lost_told = self._passed_over_told = 0
@@ -333,14 +333,16 @@ class Viewer:
 
     def _spoil(self, now: float, spacing_s: float) -> None:
         """Whatever the screen should show, it has to be written whole."""
-        self._is_spoiled = True
+        self._is_spoiled = self._is_hurried = True
         self._pace.ask(now, spacing_s)
 
     def _draw(self) -> None:
         size = self._terminal.size()
         tiles, theme = self._session.picture(size, time.monotonic_ns())
+        if not self._is_hurried:
+            time.sleep(_PAUSE_S)
         self._screen.show(tiles, theme, size, force=self._is_spoiled)
-        self._is_spoiled = False
+        self._is_spoiled = self._is_hurried = False
         # After the work, so that there is time for something else however long it takes.
         self._pace.drawn(time.monotonic())
 
@@ -370,6 +372,7 @@ class Viewer:
                 self._suspend(0)
                 return self._take_signals()
         if keys:
+            self._is_hurried = True
             self._pace.ask(now, _KEY_S)
             self._next_banner = now
         if self._is_live and not was_live:

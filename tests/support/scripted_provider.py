@@ -95,7 +95,9 @@ class ScriptedProvider(SocketProvider):
     async def _run(self, answer: "_Answer") -> bool:
         name = answer.name
         if name in ("silent", "leaves waiting"):
-            self.arrival(answer.number).set_result(None)
+            # A second time where the gateway may ask another target.
+            if not self.arrival(answer.number).done():
+                self.arrival(answer.number).set_result(None)
             await answer.reader.read(1)
             return False
         await asyncio.sleep(answer.delay_s)

@@ -141,13 +141,15 @@ class Relay:
         try:
             while chunk is not None:
                 passed = tap.feed(chunk)
+                if tap.failed:
+                    passed = client.without_key(passed)
                 if tap.ended:
                     break
                 if passed:
                     await send({"type": "http.response.body", "body": passed, "more_body": True})
                 chunk = await anext(chunks, None)
             else:
-                passed = tap.finish()
+                passed = client.without_key(tap.finish())
         finally:
             self._lease.usage = tap.usage
         if not (tap.complete or tap.failed):
@@ -264,6 +266,8 @@ class Relay:
     def _headers_of(self, route: Route, response: httpx.Response) -> RawHeaders:
         """The provider's headers that pass, with a request id: its own, or ours if it sends none."""
         headers = for_client(response.headers.raw)
+        if response.status_code >= 400:
+            headers = [(name, route.client.without_key(value)) for name, value in headers]
         dialect, lease = self._plan.dialect, self._lease
         given = dict(headers)
         upstream_id = given.get(route.dialect.request_id_header)

@@ -8,7 +8,8 @@ everything is dropped.
 
 Among the keys come the answers to what the terminal was asked (`background`): the colour of its ground (OSC 11), then
 its attributes (DA1), which is the last of them. They are never keys. While they are expected, what could be the
-beginning of one, a lone ESC too, waits for REPLY_S: over a link that stalls it may come in pieces.
+beginning of one, a lone ESC too, waits for REPLY_S, or until what follows shows that it is none: over a link that
+stalls an answer may come in pieces.
 """
 
 import codecs
@@ -29,6 +30,7 @@ _SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|O[ -~]|[\[O][ -?]*(?=[^ -~])
 _GROUND = re.compile(r"\x1b\]11;([^\x07\x1b]{0,256})(?:\x07|\x1b\\|(?=\x1b[^\\]))")
 _GROUND_BEGINS = re.compile(r"\x1b\]11;[^\x07\x1b]{0,256}\x1b?")
 _REPLY_BEGINS = re.compile(r"\x1b(?:\]1{0,2}|\[(?:\?[0-9;]*)?)?")
+_BEHIND_ESCAPE = "[]"
 _ATTRIBUTES = re.compile(r"\x1b\[\?[0-9;]*c")
 _CSI_LETTER = {"A": "up", "B": "down", "C": "right", "D": "left", "H": "home", "F": "end", "Z": "shift-tab"}
 _CSI_NUMBER = {"1": "home", "7": "home", "4": "end", "8": "end", "5": "pgup", "6": "pgdn", "3": "delete", "2": "insert"}
@@ -49,7 +51,12 @@ class KeyDecoder:
     def feed(self, data: bytes, elapsed_s: float) -> list[str]:
         """The keys completed by `data`, read `elapsed_s` seconds after the last byte before it; `data` may be empty."""
         keys = self._expire(elapsed_s)
-        self._pending += self._utf8.decode(data)
+        typed = self._utf8.decode(data)
+        if self._pending == "\x1b" and elapsed_s >= ESCAPE_S and typed and typed[0] not in _BEHIND_ESCAPE:
+            # It waited for an answer, and what comes now is none.
+            keys.append("esc")
+            self._pending = ""
+        self._pending += typed
         while self._pending:
             if self._pasting:
                 _, mark, rest = self._pending.partition(_PASTE_ENDS)

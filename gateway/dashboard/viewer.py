@@ -211,6 +211,7 @@ class Viewer:
             if self._can_print:
                 self._print_log()
             if self._server_exit is not None and self._server_exit() is not None:
+                self._await_answer()
                 return "server-ended"
             ready = self._wait()
             is_told_to_end = self._signals.fd in ready and self._take_signals()

@@ -15,7 +15,7 @@ from gateway.demo.client import send, until_ready
 from gateway.demo.provider import answer
 from gateway.demo.traffic import MOST_AT_ONCE, asks, gap_s
 from gateway.errors import ServeError
-from gateway.serving.processes import die_with_parent
+from gateway.serving.processes import die_with_parent, leave_terminal, terminal_unheard
 
 # Below the dashboard, which is below the gateway.
 _NICENESS: Final = 5
@@ -40,7 +40,8 @@ class SyntheticTraffic:
         process = multiprocessing.get_context("spawn").Process(
             target=_run, args=(self._listener, address), name="gateway-demo-traffic", daemon=True
         )
-        process.start()
+        with terminal_unheard():
+            process.start()
         # From here on the provider is there for as long as the child is.
         self._listener.close()
         try:
@@ -57,8 +58,8 @@ class SyntheticTraffic:
 
 
 def _run(listener: socket.socket, address: str) -> None:
-    # Away from the terminal: its Ctrl-C is for the parent, which then ends this process.
-    os.setsid()
+    # Its Ctrl-C is for the parent, which then ends this process.
+    leave_terminal()
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     parent = multiprocessing.parent_process()
     if parent is not None and parent.pid is not None:

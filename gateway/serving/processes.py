@@ -8,8 +8,10 @@ import signal
 import sys
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from multiprocessing import resource_tracker
 from pathlib import Path
+from typing import Final
 
 from gateway.metrics.sampler import ProcessUsage
 
@@ -91,6 +93,34 @@ def _stat(pid: int) -> list[bytes] | None:
     except OSError:
         return None
     return stat[stat.rindex(b")") + 2 :].split()
+
+
+_TYPED: Final = (signal.SIGINT, signal.SIGQUIT)
+
+
+@contextlib.contextmanager
+def terminal_unheard() -> Iterator[None]:
+    """Let processes that are started within start deaf to the keys that end a program; see `leave_terminal`.
+
+    A key that is typed before they can leave the terminal is for their parent, which gets it when this is over.
+    """
+    # multiprocessing starts it with the first process, and lets the signals through again behind that (CPython 3.11).
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _TYPED)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def leave_terminal() -> None:
+    """Begin a session of this process's own, in which no key is heard; one that was typed before is forgotten."""
+    os.setsid()
+    for number in _TYPED:
+        # A signal that waits is dropped when it is ignored.
+        signal.signal(number, signal.SIG_IGN)
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _TYPED)
 
 
 def die_with_parent(parent_pid: int) -> None:

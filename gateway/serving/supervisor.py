@@ -31,7 +31,7 @@ from gateway.metrics.self_test import verify_this_machine
 from gateway.serving import run_dir as run_dirs
 from gateway.serving.interrupt import Interrupt
 from gateway.serving.loader import WorkerLoader
-from gateway.serving.processes import die_with_parent
+from gateway.serving.processes import die_with_parent, leave_terminal, terminal_unheard
 from gateway.serving.sampling import SamplingThread
 from gateway.serving.server import BACKLOG, ReloadRefused, WorkerServer
 
@@ -364,7 +364,8 @@ class DetachedSupervisor:
             args=(self._settings, self._listeners, run_dir, self._stderr, self._reload),
             name="gateway-supervisor",
         )
-        process.start()
+        with terminal_unheard():
+            process.start()
         # The child has its own; these would keep the port when the child has gone.
         for listener in self._listeners:
             listener.close()
@@ -427,7 +428,7 @@ def _run_detached(
     settings: Settings, listeners: Sequence[socket.socket], run_dir: Path, stderr: Path, reload: Callable[[], Settings]
 ) -> None:
     """The child: no terminal, no stdout; it ends when its parent does."""
-    os.setsid()
+    leave_terminal()
     parent = multiprocessing.parent_process()
     if parent is not None and parent.pid is not None:
         die_with_parent(parent.pid)

@@ -147,9 +147,9 @@ class ProviderClient:
             )
         return body
 
-    def without_key(self, body: bytes) -> bytes:
-        """Return an error's body without the provider's key, which some providers quote when they refuse it."""
-        return body.replace(self._key, b"***") if self._key else body
+    def without_key(self, told: bytes) -> bytes:
+        """Return what comes with an error without the provider's key, which some quote when they refuse it."""
+        return told.replace(self._key, b"***") if self._key else told
 
     async def aclose(self) -> None:
         """Close every connection."""

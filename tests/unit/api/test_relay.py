@@ -612,6 +612,25 @@ async def test_the_providers_key_does_not_come_down():
     assert key not in answer.body.decode() + str(answer.headers)
 
 
+async def test_the_providers_key_does_not_come_down_with_an_error_in_a_stream_or_in_a_header():
+    """Behind the first event, where nothing can be tried again, as in its place; and whatever the header's name."""
+    key = "sk-provider-secret-0001"
+    event = f'data: {{"error":{{"message":"bad {key}","type":"server_error"}}}}\n\n'.encode()
+    for events in ([event], [CHUNK, event], [CHUNK + event]):
+        gateway = Gateway(lambda _, events=events: event_stream(*events))
+        answer = await gateway.post(CHAT, STREAMED)
+        assert b"bad ***" in answer.body
+        assert key.encode() not in answer.body
+    other = (
+        b'event: error\ndata: {"type":"error","error":{"type":"api_error","message":"bad sk-provider-secret-0002"}}\n\n'
+    )
+    spoken = b'{"model": "wordy", "messages": [{"role": "user", "content": "x"}], "stream": true}'
+    answer = await Gateway(lambda _: event_stream(other)).post(CHAT, spoken)
+    assert b"bad ***" in answer.body
+    gateway = Gateway(lambda _: response(b"no", status=401, x_echo=f"of {key}"))
+    assert (await gateway.post(CHAT, PLAIN)).headers["x-echo"] == "of ***"
+
+
 async def test_a_compressed_stream_is_refused_with_its_reason():
     """It was asked for as it is; what the gateway cannot read it cannot vouch for."""
     gateway = Gateway(lambda _: event_stream(b"\x1f\x8b", content_encoding="gzip"))

@@ -68,6 +68,16 @@ def test_paste_without_an_end_does_not_deafen() -> None:
     assert decoder.feed(b"q", PASTE_S) == ["q"]
 
 
+def test_an_esc_that_no_answer_follows_is_one() -> None:
+    """On a terminal that answers nothing, what is typed a moment behind Esc is a key of its own, another Esc too."""
+    for typed, keys in ((b"q", ["esc", "q"]), (b"\x1b", ["esc"]), (b"\x03", ["esc", "ctrl-c"])):
+        decoder = asked()
+        assert decoder.feed(b"\x1b", 0) == []
+        assert decoder.feed(typed, ESCAPE_S) == keys
+    decoder = asked()
+    assert decoder.feed(b"\x1bq", 0) == ["alt-q"]
+
+
 ANSWERS = [
     b"\x1b]11;rgb:ffff/ffff/ffff\x1b\\\x1b[?64;1;2;6;9c",
     b"\x1b]11;rgb:ffff/ffff/ffff\x07\x1b[?1;2c",

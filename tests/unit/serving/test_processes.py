@@ -2,13 +2,34 @@
 
 import os
 import platform
+import signal
 import subprocess
 import sys
 import time
 
 import pytest
 
-from gateway.serving.processes import CpuMeter, usage_probe
+from gateway.serving.processes import CpuMeter, terminal_unheard, usage_probe
+
+
+def test_a_process_that_leaves_the_terminal_never_hears_its_keys() -> None:
+    """Neither one that is typed while it starts, nor one after that; its parent gets what was typed meanwhile."""
+    code = "import sys, gateway.serving.processes as processes\ninput()\nprocesses.leave_terminal()\nprint('left')"
+    heard: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: heard.append(number))
+    try:
+        with terminal_unheard():
+            child = subprocess.Popen(
+                [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            )
+            signal.raise_signal(signal.SIGINT)
+            assert heard == []
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert heard == [signal.SIGINT]
+    child.send_signal(signal.SIGINT)
+    assert child.communicate("\n", timeout=60)[0] == "left\n"
+    assert child.returncode == 0
 
 
 def test_a_worker_opens_as_many_files_as_it_may() -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.metrics.entries import MAX_NAME_BYTES
 from gateway.metrics.health import Cause, HealthBoard, TargetReading, provider_figures, read_targets, words_for
 from gateway.metrics.snapshot import ProviderFigures, Rest
 from gateway.metrics.worker_file import TARGETS, WorkerFile, WorkerFileReader, worker_file_name
@@ -92,10 +93,39 @@ def test_the_workers_counts_add_up_and_the_longest_rest_is_told():
     ]
 
 
+def test_each_rest_is_told_on_its_own_in_tenths_of_a_second():
+    """That of a model does not make that of the provider longer, and of two workers the longer one counts."""
+    workers = [
+        [TargetReading("p", None, 0, 0, 1, 503, 190.0), TargetReading("p", "m", 0, 0, 2, 503, 101.26)],
+        [TargetReading("p", "m", 0, 0, 3, 503, 101.16), TargetReading("q", None, 1, 0, 0, 0, 0.0)],
+    ]
+    assert provider_figures(workers, 100.0) == [
+        ProviderFigures("p", 0, 0, [Rest(None, 90.0, 1, "status 503", 1), Rest("m", 1.3, 2, "status 503", 2)]),
+        ProviderFigures("q", 1, 0, []),
+    ]
+
+
+def test_a_row_has_room_for_two_names(path: Path):
+    """That of a provider and that of a model, each as long as a name is shown at most."""
+    board = HealthBoard(write(path), ["p" * MAX_NAME_BYTES])
+    board.show("p" * MAX_NAME_BYTES, "m" * 100, failures=1, cause=500, rests_until_s=1.0)
+    assert read_targets(WorkerFileReader(path))[1].model == "m" * 100
+
+
+def test_every_failure_counts(path: Path):
+    """Two are two."""
+    board = HealthBoard(write(path), ["p"])
+    for _ in range(2):
+        board.tried("p")
+        board.failed("p")
+    [target] = read_targets(WorkerFileReader(path))
+    assert (target.tries, target.failures) == (2, 2)
+
+
 def test_every_cause_has_words():
     """Those without an answer, and every status."""
     assert all(words_for(cause) for cause in (*Cause, 408, 429, 503))
-    assert words_for(529) == "status 529"
+    assert (words_for(100), words_for(529)) == ("status 100", "status 529")
 
 
 def test_a_snapshot_shows_the_providers_of_living_workers(tmp_path: Path):

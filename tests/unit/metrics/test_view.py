@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from gateway.metrics.entries import UNATTRIBUTED
 from gateway.metrics.errors import HistoryFileError, WorkerFileError
 from gateway.metrics.history import FILE_NAME
 from gateway.metrics.outcome import OUTCOMES, Outcome
@@ -17,6 +18,25 @@ from tests.support.metrics import INFO, Instance
 OUTCOME_COUNTS = {"ok": 1, "cancelled": 0, "auth": 1, "validation": 0, "upstream": 0, "timeout": 0, "internal": 0}
 TOKENS = {"input": 12, "output": 9}
 NO_LATENCY = {"count": 0, "p50": None, "p95": None, "p99": None}
+
+
+def test_log_records_that_were_dropped_are_those_of_all_workers(instance: Instance) -> None:
+    """One and two are three."""
+    instance.start_worker(0).log_dropped()
+    instance.start_worker(1).log_dropped(2)
+    assert instance.view.snapshot(INFO, "now").log.dropped == 3
+
+
+def test_requests_without_a_model_have_their_place_in_the_steps_of_the_chart(instance: Instance) -> None:
+    """Under the empty name, beside the models."""
+    collector = instance.start_worker(0)
+    instance.tick(after_s=5.0)
+    for entry in (UNATTRIBUTED, UNATTRIBUTED, collector.attribute("echo")):
+        collector.started()
+        collector.finished(entry, Outcome.OK, 50_000, 0, 0)
+    instance.tick(after_s=5.0)
+    told = [step.models for step in instance.chart().steps if step.count]
+    assert told == [{"": 2, "echo": 1}]
 
 
 def test_the_json_is_the_documented_one(instance: Instance) -> None:

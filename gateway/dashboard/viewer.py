@@ -179,6 +179,7 @@ class Viewer:
         # Another gateway is looked for once ours, which is not our own, is gone; one of another version is left alone.
         self._next_search = 0.0
         self._refused_pid = 0
+        # Whether the next picture has to be written whole, and whether somebody waits for it.
         self._is_spoiled = self._is_hurried = True
         self._unprinted: deque[LogRecord] = deque(maxlen=KEPT_LINES)
         self._not_printed = 0
@@ -341,6 +342,7 @@ class Viewer:
         size = self._terminal.size()
         tiles, theme = self._session.picture(size, time.monotonic_ns())
         if not self._is_hurried:
+            # Asleep, not in the poll: a key can wait that long, and nothing can change what has been laid out.
             time.sleep(_PAUSE_S)
         self._screen.show(tiles, theme, size, force=self._is_spoiled)
         self._is_spoiled = self._is_hurried = False
